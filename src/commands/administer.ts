@@ -3,14 +3,14 @@ import type { Caller } from '../core/audit/event.ts';
 import { accountName } from '../ground/config/account-name.ts';
 import { findSudoUser, loadSettings } from '../ground/config/load.ts';
 
-/** Runs one administrative task on the configured stores and prints its result. @param command as the operator typed it, for the audit */
+/** Runs one administrative task on the configured stores and prints its result. @param command the name of the command, for the audit */
 export async function administer(
   command: string,
   task: (services: Services, caller: Caller) => Promise<string>,
   overrides: Overrides = {},
 ): Promise<void> {
   const caller = { route: command, operator: operator() };
-  // The command's last line reports store faults, so the watch of the stores need not log them.
+  // The command prints a store fault as its last line, so the log is silent.
   const composition = await compose(
     { ...loadSettings(), LOG_LEVEL: 'silent' },
     { ...overrides, takesLogins: false, caller },

@@ -20,7 +20,7 @@ import { type Asking, type SetupOptions, say, withPassword } from './asking.ts';
 import { sendTestMail } from './mail.ts';
 import { findFolderFault, makeTrialFolder, requireKeyFolder } from './service-account.ts';
 
-/** Milliseconds that the database, the mail server and a name server may take. */
+/** Milliseconds that the database, the mail server and a name server may take each. */
 export const patience = 8_000;
 
 const serviceFolder = '/var/lib/janua';
@@ -32,7 +32,7 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   const databaseUrl = await askDatabase(asking, options);
   const path = sqlitePath(databaseUrl);
   const keyFile = options.keyFile ?? (path === undefined ? `${serviceFolder}/janua.encryption-key` : undefined);
-  // The folder of the database is made later.
+  // The folder of the database may not exist yet: it is made later, with the database.
   const isBeside = path !== undefined && dirname(resolve(keyFile ?? '')) === dirname(path);
   if (keyFile !== undefined && !isBeside) requireKeyFolder(keyFile);
   const { origin, protocol, hostname, port } = new URL(publicUrl);
@@ -40,9 +40,9 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
     APP_NAME: name,
     PUBLIC_URL: origin,
     ...(protocol === 'http:' && port !== ''
-      ? // A plain http address is for this machine alone. The server listens there without a proxy.
+      ? // Plain http is for this machine alone, so the server itself listens at that port, without a proxy.
         { PORT: port, ...(hostname === '[::1]' && { HOST: '::1' }) }
-      : // The proxy is on the same machine, because Janua listens there alone.
+      : // Janua listens on the loopback address alone, so the proxy is on the same machine.
         { TRUSTED_PROXIES: '127.0.0.1' }),
     DATABASE_URL: databaseUrl,
     ...(keyFile !== undefined && { ENCRYPTION_KEY_FILE: resolve(keyFile) }),
@@ -50,7 +50,7 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   return { ...values, ...(await askMail(asking, options, values)) };
 }
 
-/** Finds the first fault of the named setting, in the file or in `janua serve` with these settings. */
+/** Finds the first fault of a setting: it cannot be written to the file, or `janua serve` would refuse it. */
 function faultOf(name: string, values: Values): string | undefined {
   const inUse = () => requireSafeExposure(loadSettings({}, values), 'serve');
   const faults = [() => linesOf(values), inUse].flatMap(faultsOf);
@@ -104,7 +104,7 @@ async function askDatabase(
     }
   }
   const question = 'Database: sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE';
-  // Without a terminal, the operator does not see the proposed file. It may belong to a server in use.
+  // Without a terminal, no file is proposed: the operator would not see it, and it may belong to a server in use.
   await find('database', question, check, isTerminal ? usualFile(options) : '');
   return withAbsolutePath(complete);
 }
@@ -145,7 +145,7 @@ async function checkDatabase(url: string): Promise<DatabaseFault | undefined> {
   const seconds = patience / 1000;
   try {
     await using closing = new AsyncDisposableStack();
-    // A new file is tested in a folder of its own, because a later check may still refuse the answer.
+    // A new file is tested in a temporary folder, because a later check may still refuse the answer.
     const path = sqlitePath(url);
     const trial = path && isNewFile(url) ? makeTrialFolder(lowestOf(dirname(resolve(path)))) : undefined;
     if (trial !== undefined) closing.defer(() => rmSync(trial, { recursive: true }));

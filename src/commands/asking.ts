@@ -3,7 +3,7 @@ import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import type { Questions } from './read-password.ts';
 import type { Account } from './service-account.ts';
 
-/** Options that each answer a question, so that it is not asked. */
+/** The options of `janua setup`. Most of them answer a question, which is then not asked. */
 export interface SetupOptions {
   readonly name?: string;
   readonly publicUrl?: string;
@@ -55,7 +55,7 @@ export function createAsking(questions: Questions, options: SetupOptions, { asRo
     find,
     isTerminal,
 
-    /** Reads the file of an option, or asks. Only root may be able to read the file. */
+    /** Reads the file of an option as root, because the file may be for root alone. Without the option, asks. */
     async findSecret(name: keyof SetupOptions, askFor: () => Promise<string>): Promise<string> {
       const file = options[name];
       return file === undefined ? askFor() : asRoot(() => readSecret(String(file), optionOf(name)));

@@ -72,7 +72,10 @@ function kindOf(kind: string | undefined): string | undefined {
   );
 }
 
-/** Finds the user with a name, and the digest that stands for a name without a user. @param from milliseconds since 1970 */
+/**
+ * Returns a filter for the events of a user, and for events with the digest of a name that had no user.
+ * @param from milliseconds since 1970
+ */
 async function identify(username: string, from: number | undefined, { users, audit }: Services) {
   const name = canonicalUsername(username);
   const account = await users.findByUsername(name);

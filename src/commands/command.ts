@@ -17,7 +17,7 @@ export function describeOption({ description, mandatory, defaultValue }: Option)
   return [mandatory && '(required)', description, isGiven && `(default: ${defaultValue})`].filter(Boolean).join(' ');
 }
 
-/** A stuck store, trace collector or log reader must not keep the process alive. */
+/** Ends the process after half a second, because a stuck store, trace collector or log reader must not keep it alive. */
 export function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();
 }
@@ -31,7 +31,7 @@ export function numberOption(flags: string, description: string, largest: number
   });
 }
 
-/** Runs a command whose file is loaded only then. If it returns `false`, the exit code is 1. */
+/** Returns an action that loads the file of a command only when the command runs. If the command returns `false`, the exit code is 1. */
 export function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
   return async (...typed: unknown[]): Promise<void> => {
     const command = (await load())[name] as (...typed: unknown[]) => unknown;

@@ -10,7 +10,7 @@ export const describeFaults = ({ faults }: InvalidFields, command: Command) =>
     .map(({ field, code, values }) => `${inputOf(command, field)}: ${interpolate(words.fields[code], values)}.`)
     .join('\n');
 
-/** Finds the option or argument for a field of the API. If it can be repeated, the field is a list with a plural name. */
+/** Finds the option or argument for a field of the API. An option that can be repeated belongs to a field with a plural name. */
 function inputOf({ options, registeredArguments }: Command, field: string): string {
   const name = field.replaceAll('_', '-');
   const gives = (input: string) => [input, `${input}s`, `client-${input}`].includes(name);

@@ -29,7 +29,7 @@ interface DoctorOptions {
   readonly upgrade?: boolean;
 }
 
-/** Checks settings and stores. It writes only the probe of `/health/ready`. @returns whether nothing is wrong */
+/** Checks settings and stores. Writes only the test data that `/health/ready` also writes. @returns whether nothing is wrong */
 export async function doctor({ json = false, upgrade = false }: DoctorOptions): Promise<boolean> {
   const { print, conclude } = createFindingsPrinter(json);
   // This check uses no store. The other checks take their time limit from the settings that it reads.
@@ -45,7 +45,7 @@ function createLook(print: FindingsPrinter['print'], stores: Stores): Look {
       for (;;) {
         const { done, value } = await check.next();
         if (done) return value;
-        // A check that is late may still find faults while the next one prints.
+        // A check that has run out of time goes on, but its findings would be printed among those of the next check.
         if (!isLate) print(name, value);
       }
     }

@@ -29,5 +29,5 @@ export const explain = (requestId: string) =>
     return (await Promise.all(texts)).join('\n\n');
   });
 
-/** Adds the operator's name for the command. Pages show the same advice, and do not know that name. */
+/** Writes `janua` in the advice as the operator types it on this machine. Pages show the same advice, and do not know the command. */
 const asTyped = (advice: string) => withOwnCommand(advice.replaceAll(/\bjanua (?=[a-z])/g, './bin/janua '));

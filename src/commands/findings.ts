@@ -5,7 +5,7 @@ import { jsonLine, printable } from '../ground/text/printable.ts';
 
 export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
 
-/** Prints findings as text, or as lines of JSON. A malicious server could put control characters into one. */
+/** Prints findings as text, or as lines of JSON. Both escape control characters, which a malicious server could put into a finding. */
 export function createFindingsPrinter(json: boolean) {
   const counts = { ok: 0, warning: 0, wrong: 0 };
   return {

@@ -4,7 +4,7 @@ import type { Settings } from '../ground/config/settings.ts';
 import { engineOf } from '../ground/database/database.ts';
 import { listGrants } from '../ground/database/grants.ts';
 
-/** The statements that an administrator of the database server has to run. */
+/** Returns the statements with which an administrator of the database server grants the account its rights. */
 export function grantsFor(account: string, settings: Settings): string[] {
   const { DATABASE_URL, REDIS_URL, USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH } = settings;
   const mapping = parseMapping(USERS_TABLE, USERS_COLUMNS);

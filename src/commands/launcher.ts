@@ -1,12 +1,11 @@
-/** In a terminal, SIGHUP means that the terminal closes. The programs started there end with it. */
+/** In a terminal, SIGHUP means that the terminal closes. The programs that run in it end then. */
 export const endsWithTerminal = process.stdout.isTTY;
 
 /**
- * Call it first in a command that serves. From then on SIGHUP doesn't end this process, except in a terminal. It does nothing until the
- * server listens for it.
+ * Makes a serving process ignore SIGHUP, except in a terminal, until the server listens for it. Must run before anything else.
  *
- * The launcher (`bin/own-node.mjs`) holds SIGHUP back until it gets the message below. A killed launcher can pass on no signals, so
- * this process then shuts down.
+ * The launcher (`bin/own-node.mjs`) is the parent process. It holds SIGHUP back until it gets the message below. A killed launcher can pass
+ * on no signals, so this process then shuts down.
  */
 export function hearLauncher(): void {
   if (!endsWithTerminal) process.on('SIGHUP', () => {});

@@ -22,7 +22,7 @@ export async function list<Item>(
   return all.length === 0 ? withOwnCommand(none) : formatTable([heading, ...(await toRows(all))]);
 }
 
-/** Waits until the reader keeps up, because an export may be far larger than memory. */
+/** Writes a line, and waits until the reader keeps up, because an export may be far larger than memory. */
 export async function writeLine(line: string): Promise<void> {
   if (!process.stdout.write(line)) await once(process.stdout, 'drain');
 }

@@ -6,7 +6,7 @@ import { prepareLater, prepareNow } from '../core/stores/upkeep.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { listeningFault } from '../ground/faults/listening-fault.ts';
 
-/** Milliseconds until running requests are cut off, after an order to end. */
+/** Milliseconds after an order to end, until running requests are cut off. */
 export const closingDeadline = 10_000;
 
 /** `stop` ends the server for good. `retire` ends it because another process takes its place. */
@@ -15,7 +15,7 @@ export type Order = 'stop' | 'retire';
 export class Orders extends EventEmitter<{ order: [order: Order] }> {
   readonly #queue = on(this, 'order');
 
-  /** Waits for the next order. An early one waits for this call. */
+  /** Waits for the next order. An order that came earlier is kept for this call. */
   async next(): Promise<Order> {
     const { value } = await this.#queue.next();
     return value?.[0];
@@ -39,7 +39,7 @@ export interface ServerAddress {
  * cannot be reached at the start, the server waits for it and answers requests with 503. Closes the composition at its end.
  * @param orders from `hearOrders`, or from the primary of this worker
  * @param onReady is called once the stores are usable
- * @throws {Misconfiguration} when a port is taken, an address cannot be used, or a store needs the operator
+ * @throws {Misconfiguration} when a port is taken, an address cannot be used, or a store has a fault that the operator must mend
  */
 export async function listen(
   composition: Composition,
@@ -70,10 +70,11 @@ export async function listen(
     const ready = services ?? (await prepareLater(composition, stop.signal));
     if (ready !== undefined) {
       await onReady({ url: PUBLIC_URL ?? `http://localhost:${port}`, port }, ready);
-      // Node writes the cache only at an orderly exit. Without it, a server that was killed restarts more slowly and takes 17 MB more.
+      // Node writes the compile cache only at an orderly exit. Without it, a killed server restarts more slowly and takes 17 MB more.
       flushCompileCache();
       if ((await firstOrder) === 'stop') composition.readiness.stop();
-      // Node's cluster then routes new connections to the other workers. Closing the server would drop connections without a request yet.
+      // To retire, the worker only stops accepting: Node's cluster then routes new connections to the other workers. Closing the server
+      // would drop connections without a request yet.
       else server.server.maxConnections = 0;
       // A client with a keep-alive connection then opens a new one, and loses no request to a closed connection.
       server.server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));

@@ -27,7 +27,7 @@ export async function updateTables(
   await using closing = new AsyncDisposableStack();
   closing.defer(() => opened.database.destroy());
   const done = await migrateDatabase(opened);
-  // Creates the keys here, so the serving account needs no permission for it.
+  // Creates the keys here, so that the account of the server needs no permission for it.
   for (const name of keyNames) await loadKey(opened.database, name);
   await further?.(opened.database);
   return done;

@@ -34,7 +34,7 @@ export const listResources = ({ json }: { readonly json?: boolean }) =>
     }),
   );
 
-/** Makes a new secret. The command has no other option to change. */
+/** Makes a new secret, which is all that this command can change. */
 export const setResource = (uri: string, { json }: { readonly json?: boolean }) =>
   administer('janua resources set', async ({ clientAdministration }) => {
     const { clientId, secret } = await clientAdministration.setResourceSecret(uri);

@@ -55,7 +55,7 @@ async function requirePassword(): Promise<string> {
   return password;
 }
 
-/** Node silently accepts a file without certificates. */
+/** Reads certificates. Requires that there is one, because Node silently accepts a file without certificates. */
 async function readAuthority(path: string): Promise<string> {
   const pem = await readFile(path, 'utf8').catch(({ code }: NodeJS.ErrnoException) => {
     if (code === 'EACCES') throw new Misconfiguration(`--ca: ${mayNotRead(path)}`);

@@ -50,9 +50,9 @@ async function run(
   await listen(composition, settings, orders ?? hearOrders(), onReady ?? announce);
 }
 
-/** @returns the line of the log with the link that makes the first administrator. Undefined where there was one */
+/** @returns a line for the log, with the link that makes the first administrator. Undefined if no link is needed */
 async function updateTables(settings: Settings): Promise<string | undefined> {
-  // Imported late, because other servers do not need them.
+  // Imported late, because a server without `--migrate` does not need them.
   const migrate = await import('./migrate.ts');
   const first = await import('../core/changes/first-administrator.ts');
   let token: string | undefined;

@@ -6,8 +6,8 @@ import { faultsOf, lineOf, Misconfiguration } from '../ground/faults/misconfigur
 export type Account = ReturnType<typeof takeAccount>;
 
 /**
- * Makes this process work as the account of the service, because the database belongs to it. Only root may write the settings, so the
- * process becomes root again for a moment.
+ * Lets root run the setup as the account of the service, to which the database has to belong. Only root may write the settings, so `asRoot`
+ * makes the process root again for a moment.
  */
 export function takeAccount(name: string) {
   const isRoot = process.geteuid?.() === 0;
@@ -56,7 +56,8 @@ export function requireWritable(settingsFile: string): void {
 }
 
 /**
- * Makes a folder to test the rights, because `accessSync` tests those of root if root has become this account. The caller removes it.
+ * Makes a folder to test whether this account may write. `accessSync` checks the real user, which is still root if root has become this
+ * account. The caller removes the folder.
  * @throws {Misconfiguration} if this account cannot write to `folder`
  */
 export function makeTrialFolder(folder: string): string {

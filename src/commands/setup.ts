@@ -37,8 +37,8 @@ interface Person {
 }
 
 /**
- * Sets up a server. Asks all questions before it changes anything. If a run is interrupted, the next one uses the settings that it has
- * written. It never replaces a file.
+ * Sets up a server. Asks all questions before it changes anything. After an interrupted run, the next run uses the settings file that the
+ * first one wrote. No run replaces a file.
  * @returns whether `janua doctor` finds nothing wrong
  */
 export async function setup(options: SetupOptions): Promise<boolean> {
@@ -87,8 +87,8 @@ export async function setup(options: SetupOptions): Promise<boolean> {
 }
 
 /**
- * The setting for the name of the command in later advice. Left out if the file cannot hold it, and for `janua-admin`, which sets its own
- * name.
+ * Returns the setting with the command that later advice names. Empty if the file cannot hold the command, and for `janua-admin`, which
+ * sets the command itself.
  */
 function nameOf(command: string): Values {
   const named = { JANUA_COMMAND: command };
@@ -142,8 +142,8 @@ async function addAdministrator(
 
 /**
  * Explains the next steps.
- * @param command with the settings
- * @param asRoot if root has set up the server for another account
+ * @param command the command that reads the settings file, such as `janua-admin`
+ * @param asRoot the options, if root has set up the server for another account
  */
 export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values, asRoot?: SetupOptions): string {
   const isFile = DATABASE_URL.startsWith('sqlite:');
@@ -170,7 +170,10 @@ export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values, 
   ].join('\n');
 }
 
-/** Whether the database has no administrator yet. With a team's own table, setup adds none. @param values settings of an earlier run */
+/**
+ * Tells whether setup adds an administrator: the database has none, and users are not in a team's own table.
+ * @param values settings of an earlier run
+ */
 async function needsAdministrator(values: Values | undefined): Promise<boolean> {
   if (values === undefined) return true;
   const settings = loadSettings({}, values);

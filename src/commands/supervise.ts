@@ -10,9 +10,9 @@ import { createWorkers } from './workers.ts';
 const tolerance = 5000;
 
 /**
- * Serves with several processes. This one, the primary, hands out connections and replaces workers that end. At SIGHUP it replaces
- * all of them. It opens no store, and itself answers only requests for the workers' metrics.
- * @param onLog writes what the primary logs for all workers
+ * Serves with several processes. This one, the primary, hands out connections and replaces workers that end. At SIGHUP it replaces all of
+ * them. It opens no store, and itself answers only requests for the workers' metrics.
+ * @param onLog is called once with the log, for warnings that concern all workers
  * @throws {Misconfiguration} when no worker can start
  */
 export async function supervise(settings: Settings, onLog: (log: Log) => void): Promise<void> {

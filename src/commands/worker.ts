@@ -25,7 +25,7 @@ export interface End {
 const disconnectMilliseconds = 100;
 
 export function prepareWorkers(): void {
-  // Node's default except on Windows. There the default loses connections when a worker ends.
+  // Round robin is Node's default, except on Windows, where the default loses connections when a worker ends.
   cluster.schedulingPolicy = cluster.SCHED_RR;
   // The published package has `cli.js`, a checkout `cli.ts`.
   const cli = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url));
@@ -48,13 +48,14 @@ export function forkWorker() {
     ready.resolve({ url: message.url, port: message.port });
   });
   worker.once('exit', async (code, signal) => {
-    // The primary may not have read its last message yet. Node does not disconnect a worker that dies while it is handed a connection.
+    // The primary may not have read the worker's last message yet, so it waits for the channel to close. The wait is short, because Node
+    // does not disconnect a worker that dies while it is handed a connection.
     if (worker.isConnected())
       await inTime(once(worker, 'disconnect'), disconnectMilliseconds).catch(() => worker.disconnect());
     ended.resolve({ code, signal, faults });
   });
   worker.on('error', (error) => {
-    // Without a pid, the worker could not start. Any other error is an order that came too late, and the exit follows.
+    // Without a pid, the process could not start. Otherwise, an order came too late for a worker that ends, and its exit follows.
     if (worker.process.pid === undefined) ended.resolve({ code: null, signal: null, faults: [error.message] });
   });
   const kill = () => void worker.process.kill('SIGKILL');

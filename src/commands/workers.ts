@@ -9,7 +9,7 @@ import { type End, forkWorker, prepareWorkers, type WorkerProcess } from './work
 /** Milliseconds in which a new worker must be ready. */
 const readyMilliseconds = 30_000;
 
-/** The pause before an ended worker is replaced: none for the first in a calm minute, then 1, 2, 4, up to 30 seconds. */
+/** The pause before an ended worker is replaced: none after a calm minute, then 1, 2, 4, up to 30 seconds. Constants in milliseconds. */
 const calmAfter = 60_000;
 const firstPause = 1000;
 const longestPause = 30_000;
@@ -101,10 +101,10 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     log.info({ event: 'reload' }, 'new workers replace all workers');
     let isRenewed = true;
     for (const old of [...members]) {
-      // This worker ended by itself and has been replaced.
+      // A worker that ended by itself meanwhile has been replaced already.
       if (!members.has(old)) continue;
       isRenewed = await startWorkerAndWait();
-      // After an order to end, a second order would cut the drain time of the old worker short.
+      // If the server ends, the old worker already has an order. A second order would cut its drain time short.
       if (!isRenewed || stopping.signal.aborted) break;
       await endWorker(old, 'retire');
     }
