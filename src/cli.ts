@@ -14,7 +14,7 @@ function report(error: unknown): number {
   return complain(70, `Unexpected: ${error instanceof Error ? error.message : String(error)}. Please report this.`);
 }
 
-/** If a host has several addresses, Node's error has a code but no message. */
+/** If a host has several addresses, Node's error of the connection is an `AggregateError`, which has a code but no message. */
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'try again later';
   return (cause.message || String((cause as NodeJS.ErrnoException).code)).replace(/\.$/, '');
@@ -28,7 +28,7 @@ function complain(exitCode: number, message: string): number {
 // The program that reads our output may end early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 70));
 
-// Only this file ends the process.
+// An error of any command arrives here, and decides the exit code.
 try {
   await createProgram().parseAsync();
 } catch (error) {

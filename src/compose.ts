@@ -51,13 +51,13 @@ export interface Overrides extends CoreOverrides {
 }
 
 /**
- * Turns settings into running services. Only this function knows all parts. It sends nothing to a store yet.
+ * Turns settings into running services. Only this function knows all parts. It sends nothing to a store: `prepare` does.
  * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
  */
 export async function compose(settings: Settings, overrides: Overrides = {}) {
   const { findClient, isTrustedPeer, noteListening } = createTrustedProxies(settings.TRUSTED_PROXIES);
-  // The log omits host, query string, fragment, cookies and tokens (ASVS 14.2.1, 16.2.5). It reads only fields of Fastify's plain request,
-  // which has no more for an unreadable path.
+  // The log omits host, query string, fragment, cookies and tokens (ASVS 14.2.1, 16.2.5). This function reads only fields of Fastify's
+  // plain request, because a request whose path cannot be decoded has no others.
   const log = createLog(settings, ({ method, url, socket, headers }: Request) => ({
     method,
     path: rawPath(url),
@@ -126,7 +126,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
         return checkUp();
       },
     });
-    // An earlier attempt may have failed halfway.
+    // An earlier attempt may have failed after it made some capabilities. These are closed.
     await ports.close();
     offered.length = 0;
     const made: object[] = [];
@@ -166,7 +166,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     }, log);
   }
 
-  /** Starts the background work once the address is known. With a free port, that is after the server listens. */
+  /** Starts the background work once the origin of Janua is known. If the system chooses the port, that is after the server listens. */
   function startWork(): void {
     if (publicOrigins.size === 0 || overrides.takesLogins === false) return;
     prepared?.mail?.start();
@@ -178,11 +178,11 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     noteListening(addresses, log);
     isListening = true;
     const reached = settings.PUBLIC_URL === undefined ? addresses.filter((address) => typeof address === 'object') : [];
-    // With a free port, or in another app, our origin is known only now.
+    // If the system chooses the port, or Janua is a plugin of another app, Janua's origin is known only now.
     for (const { port } of reached) addLoopbackOrigins(publicOrigins, port);
     startWork();
     if (reached.every(({ address }) => isLoopbackHost(address))) return;
-    // Only in another app: `janua serve` refuses such settings at start.
+    // This happens only in another app, because `janua serve` refuses such settings at start.
     exposed = true;
     log.error('users cannot sign in: PUBLIC_URL must be set when other machines can reach the app');
   }
@@ -217,7 +217,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     readiness,
     /**
      * Checks the stores, and makes the services. May be called again after a failure.
-     * @throws {Misconfiguration} when the schema is not this version's, or the table of users cannot work
+     * @throws {Misconfiguration} when the schema is not this version's, or a team's own table of users cannot be used
      * @throws {Unavailable} while a store cannot be reached
      */
     async prepare(): Promise<Services> {

@@ -6,14 +6,14 @@ import type { JanuaPlugin } from './web/host-app.ts';
 import type { App } from './web/types.ts';
 
 /**
- * The flow as a part of another app. Its hooks, parsers and error handler apply only to its own routes. The app itself gets
- * `signedIn` in its routes, including those added earlier, and `request.user` there.
+ * Creates the Fastify plugin that adds Janua to another app. Its hooks, parsers and error handler apply only to Janua's routes.
+ * The app's routes, including those added earlier, can set `signedIn` in their `config`, and then have `request.user`.
  * @param onClose runs when the app closes
  */
 export function createPlugin(options: SiteOptions, onClose: () => Promise<void>): JanuaPlugin {
   const flow = createFlow(options);
 
-  /** @param options Fastify's own. Fastify ignores its prefix for a plugin that adds to the app itself. */
+  /** @param options of Fastify's `register`. Fastify ignores `prefix` for a plugin of `fastifyPlugin`, which adds to the app itself. */
   async function mount(host: App, { prefix = '' }: { readonly prefix?: string }): Promise<void> {
     const given = host.prefix + prefix;
     if (given !== '')
@@ -25,7 +25,7 @@ export function createPlugin(options: SiteOptions, onClose: () => Promise<void>)
       flow.addHooks(site);
       flow.addRoutes(site, (own, loginPage) => addSite(own, { ...options, loginPage, showsLoginAtRoot: false }));
     });
-    // Added after our own routes, so that it guards only the app's.
+    // Added last. For our own routes, the site's own guard runs before this one, which then has nothing to check.
     flow.addHostGuard(host);
     closeOutside(host);
   }
@@ -33,7 +33,10 @@ export function createPlugin(options: SiteOptions, onClose: () => Promise<void>)
   return fastifyPlugin(mount as JanuaPlugin, { name: 'janua', fastify: '5.x' });
 }
 
-/** If Janua is registered inside a plugin, its guard misses the routes outside. A `signedIn` route there must fail, not be open. */
+/**
+ * If Janua is registered inside a plugin of the app, its guard does not cover routes outside of that plugin. A `signedIn` route
+ * outside must fail, because it would be open to everybody.
+ */
 function closeOutside(host: App): void {
   let outermost = host;
   for (let outer: App = Object.getPrototypeOf(host); 'addHook' in outer; outer = Object.getPrototypeOf(outer))
@@ -52,9 +55,9 @@ function closeOutside(host: App): void {
 }
 
 /**
- * Node gives up the connection of an upgrade request, such as for a WebSocket, once the app listens for `upgrade`. If the request
- * gets a response instead, such as a refusal, only Janua closes the connection. An attacker could otherwise use up connections
- * and keep the app from closing.
+ * Once the app listens for `upgrade`, Node no longer closes the connection of an upgrade request, such as one for a WebSocket. If
+ * the request gets a response instead, such as a refusal, only this hook closes the connection. An attacker could otherwise use up
+ * connections and keep the app from closing.
  */
 function addConnectionEnd(host: App): void {
   host.addHook('onResponse', ({ raw }, _reply, done) => {

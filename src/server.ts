@@ -35,20 +35,20 @@ export const usualTimeouts = {
   http: {
     /** For the head of a request, from the start of the connection. */
     headersTimeout: 10_000,
-    /** Between two checks. A client may exceed its limit by this much. */
+    /** Between two checks of `requestTimeout` and `headersTimeout`. A client may exceed a limit by this much. */
     connectionsCheckingInterval: 2_000,
   },
 };
 
-/** Most requests of a connection that wait for their responses. Browsers and proxies send the next request after a response. */
+/** The most requests of a connection that may wait for responses. Browsers and proxies have one: they send the next after its response. */
 export const mostUnanswered = 4;
 
 const unanswered = new WeakMap<Socket, number>();
 
 /**
- * Closes connections with too many unanswered requests. Node reads all requests of a connection at once: 64 KB would be 2,500, which wait
- * in memory for a client that reads nothing. They are counted where the response is made, because Node answers some requests without an
- * event, such as those without `Host`.
+ * Closes connections with too many unanswered requests. Node parses all requests that have arrived, without waiting for the responses: 64
+ * KB may be 2,500 requests, which stay in memory while the client reads nothing. The constructor of the response counts them, because Node
+ * answers some requests, such as those without `Host`, without the event `request`.
  */
 class CountedResponse extends ServerResponse {
   constructor(...given: ConstructorParameters<typeof ServerResponse>) {
@@ -99,7 +99,8 @@ export function createServer(options: ServerOptions): App {
     ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
     serverFactory: createLimitedServer,
-    // The router parses the host, and refuses a target without one.
+    // The router parses the host of an absolute-form target. A very long host would block the process, so the target becomes `http://`,
+    // which the router refuses.
     rewriteUrl: ({ url = '' }) => ((authority.exec(url)?.[1] ?? '').length > longestHost ? 'http://' : url),
     ...(options.timeouts ?? usualTimeouts),
     // While closing, the server still answers requests on open connections as usual.

@@ -20,7 +20,7 @@ import { events as userEvents } from './core/users/events.ts';
 import { events as webEvents } from './web/events.ts';
 import type { App } from './web/types.ts';
 
-/** Every capability, in reading order. A server lacks those that are left out. */
+/** Every capability, in reading order. A server works without any that is removed from this list. */
 export const capabilities = [
   signIn,
   secondFactor,
