@@ -84,7 +84,7 @@ export interface CoreOverrides {
   fetch?(address: string, options: object): Promise<Response>;
 }
 
-/** A finding of a check of the server. */
+/** A result of a check of `janua doctor`. */
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'wrong';
   readonly message: string;
@@ -107,14 +107,14 @@ export interface CoreOptions {
   /** Runs the checks of `janua doctor`. */
   readonly checkUp: () => Promise<readonly (Finding & { readonly check: string })[]>;
   readonly browserCookie: BrowserCookie;
-  /** The origins of our own pages. Empty until the server listens, if only then its port is known. */
+  /** The origins of our own pages. Empty until the server listens, if the system chooses its port. */
   readonly publicOrigins: ReadonlySet<string>;
   readonly baseUrl: () => string;
 }
 
 export type Core = Awaited<ReturnType<typeof createCore>>;
 
-/** The core for a part that records these events only. */
+/** The core, with an audit that accepts only these events. */
 export type CoreWith<Described extends Events> = Omit<Core, 'audit'> & { readonly audit: AuditOf<Described> };
 
 /** Creates the part that all capabilities need: accounts, sessions, and permissions. */
@@ -131,7 +131,7 @@ export async function createCore(options: CoreOptions) {
   const { passwords, passwordPolicy } = hashing;
   const { takeTurn } = hashing;
   const { failures } = stores;
-  // Undefined with THROTTLE=off.
+  // `failures` is undefined with THROTTLE=off.
   const throttle = failures ? createThrottle({ store: failures, takeTurn, now }) : createUnthrottled(takeTurn);
   const recordLeft = (db: Database, { id, username }: Pick<User, 'id' | 'username'>, reason: string) =>
     audit.recordIn(db, { kind: 'user-left', caller, reason, userId: id, nameDigest: audit.digestName(username) });
@@ -238,8 +238,8 @@ export async function createCore(options: CoreOptions) {
     removeFactors: (...asked) => ports.factors.removeAll(...asked),
   };
   /**
-   * Removes accounts whose users have left a team's own table. Such accounts are ended already, so no user gets a notice, and the number of
-   * administrators stays the same.
+   * Removes accounts whose users have left a team's own table. Since then, no user can sign in to such an account. So no notice is sent,
+   * and the rule about the last administrator is not checked.
    */
   async function removeDetached(): Promise<void> {
     const left = database.selectFrom('janua_users').select(['id', 'username']).where('left_at', 'is not', null);
@@ -295,7 +295,7 @@ export async function createCore(options: CoreOptions) {
     importUsers: registry && createImportUsers(database, registry, groups, audit),
     shownSettings: showSettings(settings, overrides.given),
     loadKey: (name: KeyName) => loadKey(database, name),
-    /** Replaces a key with a new one. This process keeps the old one. */
+    /** Replaces a key with a new one. This process keeps using the old one. */
     replaceKey: (name: KeyName) => replaceKey(database, name, recordKey),
     recordKey,
     caller,
@@ -360,7 +360,7 @@ async function openAudit(
   return { audit, auditTrail, events };
 }
 
-/** Records a change that another program made in a team's own table, and ends the credentials that the change makes void, once. */
+/** Returns a function that records a change of another program in a team's own table once, and ends the credentials that it makes void. */
 function createNoteSeen(
   {
     acceptPassword,

@@ -13,7 +13,7 @@ import type { Account } from './users/account.ts';
 import type { Held } from './users/held.ts';
 import type { User } from './users/user.ts';
 
-/** The port of sign-in, the only capability that is always there. */
+/** The functions of the capability sign-in, which every server has (see `Ports`). */
 export interface SignInPort {
   readonly findFresh: FindFresh;
   readonly requireFresh: RequireFresh;
@@ -64,7 +64,7 @@ export interface FactorPort {
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly FactorMethod[]>;
   /** Tells whether the account must have a second factor. */
   readonly isDemanded: (account: Pick<Account, 'user'>) => Promise<boolean>;
-  /** Lists the second factors of a user, even where the server does not require any. @param stamp of the account or session */
+  /** Lists the second factors of a user, even if the server does not require any. @param stamp of the account or its session (`stampOf`) */
   readonly list: (user: User, stamp: string) => Promise<OwnFactors>;
   /** Ends a login whose second factor is still missing. */
   readonly abandon: (pending: string) => Promise<void>;
@@ -76,7 +76,7 @@ export interface FactorPort {
 export interface OtherProof {
   /** Tells whether the user has just proved their identity to another provider. */
   readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
-  /** Lists the ids of the providers with which the user can prove it. */
+  /** Lists the ids of the providers with which the user can prove their identity. */
   readonly providersOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
 }
 
@@ -88,13 +88,13 @@ export interface ConnectedApplication {
   readonly since: Date;
 }
 
-/** Returns the position of an application in the list of a user. The latest application is first. */
+/** Returns the sort key of an application in a user's list. The next page begins after the key of the last application. */
 export const placeOf = ({ since, clientId }: Pick<ConnectedApplication, 'since' | 'clientId'>): readonly string[] => [
   String(since.getTime()),
   clientId,
 ];
 
-/** A user of another provider, with which a user signs in to an account here. */
+/** An account at another provider, with which a user signs in here. */
 export interface LinkedIdentity {
   /** The id of the provider. */
   readonly provider: string;
@@ -115,7 +115,7 @@ export interface NextApplication {
   /** The name of the application, or its host. */
   readonly name: string;
   /**
-   * Whether the application registered itself by its metadata document, as any stranger's can. No link in a mail leads to such an
+   * Whether the application is known only by its metadata document, which any stranger can publish. No link in a mail leads to such an
    * application.
    */
   readonly isStranger: boolean;
@@ -143,15 +143,15 @@ export interface Ports {
   readonly signIn?: SignInPort;
   readonly factors?: FactorPort;
   readonly otherProof?: OtherProof;
-  /** Tells whether an account could sign in without a password, according to the transaction. */
+  /** Tells whether an account could sign in without a password. @param db the transaction that reads the data */
   hasOtherSignIn?(user: User, db: Database): Promise<boolean>;
   /** Lists the ways to sign in to an account besides its password, by name. */
   listOtherSignIns?(account: Account, language: string): Promise<readonly string[]>;
   listIdentities?(user: User): Promise<readonly LinkedIdentity[]>;
   /**
-   * Lists applications, the latest first.
+   * Lists the applications with access to data of the user, the latest first.
    * @param limit default: all
-   * @param after the position of the last application of the previous page
+   * @param after `placeOf` the last application of the previous page
    */
   listApplications?(user: User, limit?: number, after?: readonly string[]): Promise<readonly ConnectedApplication[]>;
   countApplications?(user: User): Promise<number>;
@@ -159,11 +159,11 @@ export interface Ports {
   listOpen?(user: User): Promise<readonly OpenApplication[]>;
   readonly guardedPaths?: readonly GuardedPath[];
   listClients?(): Promise<readonly GuardedClient[]>;
-  /** Tells whether the home page offers a passkey to the user. */
+  /** Tells whether the home page suggests that the user adds a passkey. */
   isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
   /** Returns further data for the export of an account, by name, without secrets. */
   exportDataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
-  /** Finds the application that a path leads to. */
+  /** Finds the application that asked for a login. @param path at which Janua continues after the login */
   findApplication?(path: string): Promise<NextApplication | undefined>;
   /** The path of the page on which strangers sign up. Undefined if they cannot. */
   readonly signUpPath?: string;
