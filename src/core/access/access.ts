@@ -30,7 +30,7 @@ export interface SignedIn {
   readonly scopes: readonly string[];
   /** Whether the credential carries only some scopes. Such a credential cannot change or export the account. */
   readonly limited: boolean;
-  /** Whether proxies may pass the user's address on (see `Account`). */
+  /** Whether proxies may pass the user's mail address on (see `Account`). */
   readonly isAddressVouched?: boolean;
 }
 
@@ -62,7 +62,7 @@ type Request = { readonly caller: Caller; readonly ignored?: Pick<AuditEvent, 'r
 
 interface LookupResult {
   readonly signedIn?: SignedIn | undefined;
-  /** Seconds by which the session lies in the future, if Janua refuses it for that reason. */
+  /** Seconds by which the times of the session lie in the future, if Janua refuses it for that reason: clocks differ. */
   readonly secondsAhead?: number | undefined;
 }
 
@@ -107,7 +107,7 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
   return {
     findSignedIn,
 
-    /** Finds a living session by its id, with its account. For a credential that is derived from a session and proves nothing by itself. */
+    /** Finds a living session by its id, with its account. For data that is valid only as long as the session, such as a grant. */
     async findLiving(sessionId: string) {
       const found = await lookUp(sessionId);
       if (found === undefined || !sessions.isAlive(found.session)) return undefined;
@@ -157,7 +157,7 @@ function signedInAs(
   return { user, session, scopes: readNames(grantScope(scope, scopes)), limited: true, isAddressVouched };
 }
 
-/** Returns false if the account is gone or disabled, or its stamp has changed since the session was started or renewed. */
+/** Returns false if the account is gone or disabled, or its stamp (`stampOf`) has changed since the session was started or renewed. */
 function mayUse(account: Account | undefined, session: Session): account is Account {
   return account !== undefined && !account.disabled && session.stamp === stampOf(account);
 }

@@ -25,9 +25,9 @@ export interface LoginRequest {
   /** The credentials that the request presents. The login ends their sessions. */
   readonly presented: Presented;
   readonly language: Language;
-  /** Cookies tell whether the account has used the browser before, and whether its user trusts it. */
+  /** The cookies tell whether the account was used in this browser before, and whether its user trusts the browser. */
   readonly headers: { readonly cookie?: string | undefined };
-  /** The path to continue at after the login, if `web/next.ts` allows it. A mail that the login needs contains it too. */
+  /** The path to continue at after the login, if `web/next.ts` allows it. A link to add a second factor contains the path too. */
   readonly next?: string | undefined;
 }
 
@@ -102,8 +102,8 @@ export function createAdmit(options: AdmitOptions): Admit {
     });
 
   /**
-   * Starts the session, and then reads the account again, because a change made before that found no session to end. For this reason the
-   * session and the event are two commits, although these slow down other requests during many logins.
+   * Starts the session, and then reads the account again: a change of the account just before the start found no session to end. This read
+   * needs a committed session. The event is therefore a second commit, although that slows down other requests during many logins.
    */
   async function start(proof: Proof, admission: Admission, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
@@ -116,7 +116,7 @@ export function createAdmit(options: AdmitOptions): Admit {
     const isEnabled = current !== undefined && !current.disabled;
     if (isEnabled && stampOf(current) === session.stamp) return { account: current, session };
     await sessions.end([session]);
-    // The session must carry the current stamp.
+    // The account has changed. A session must carry the current stamp (`stampOf`), so another session is started.
     if (!isEnabled || !(await proof.stillHolds(current))) return undefined;
     const again = await renewProof({ ...proof, account: current }, caller);
     if (again === undefined) return undefined;
@@ -141,8 +141,8 @@ export function createAdmit(options: AdmitOptions): Admit {
     const tellUser =
       event.knownBrowser === false && (await noticeSignIn?.({ account: proof.account, language, caller }));
     const signedIn = await access.findSignedIn(presented);
-    // Usually the request presents one credential, whose session is found already. If it presents both, the other credential may belong to
-    // another session.
+    // Usually the request presents one credential, whose session is found already. If it presents a cookie and a token, these may belong to
+    // two sessions.
     const { cookie, accessToken } = presented;
     const isOneSession = !isPersonalToken(accessToken) && (cookie === undefined || accessToken === undefined);
     const replaced = signedIn && isOneSession ? [signedIn.session] : await access.findPresentedSessions(presented);
@@ -151,7 +151,7 @@ export function createAdmit(options: AdmitOptions): Admit {
     const { session } = started;
     const { id: sessionId, userId } = session;
     const recorded = audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event, reason });
-    // The login succeeds even if its time cannot be noted. Both run at once, because they then share a commit on SQLite.
+    // The login succeeds even if its time cannot be noted. Both writes run at once, because they then share a commit on SQLite.
     await Promise.all([endOnFailure(session, recorded), noteLogin(started.account.user).catch(() => {})]);
     const ended = [
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),

@@ -42,7 +42,7 @@ export const changeRefusals = {
   },
 } as const satisfies Readonly<Record<ChangeFault, Answer>>;
 
-/** Converts an error of `hold` or `change` to a refusal. A fault without an answer of its own uses its message. */
+/** Converts an error of `hold` or `change` to a refusal. For the code `change-refused`, only the message of the error gives the reason. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof AccountChanged) return new Refusal(notAuthenticated);
   if (!(error instanceof ChangeRefused)) return undefined;

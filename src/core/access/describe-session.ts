@@ -1,7 +1,7 @@
 import { textsIn } from '../../ground/languages/speech.ts';
 import type { ListedSession } from '../sessions/sessions.ts';
 
-/** Describes a session for programs. Pages name the browser in their own language. The schemas leave the `User-Agent` out of the JSON. */
+/** Describes a session for programs. `user_agent` is for pages, which name the browser in their language. The JSON schemas omit it. */
 export const describeSession = ({ id, userAgent, address, remembered, ...times }: ListedSession) => ({
   id,
   browser: textsIn('en').client(userAgent),

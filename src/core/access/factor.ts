@@ -19,7 +19,7 @@ export const mfaRequired: Answer = {
   detail: 'This account has a second factor. Log in on a page, or send the mfa_token to /api/second-factor',
 };
 
-/** The answer if the password was right, but the account must add a second factor first. Its page says where to find the link for that. */
+/** The answer if the password was right, but the account must add a second factor first. The page says where to find the link for that. */
 export const enrolmentRequired: Answer = {
   name: 'enrolment-required',
   status: 403,
@@ -52,7 +52,7 @@ export interface SentFactor {
 }
 
 /**
- * Checks a second factor, and uses it up. `throttle` describes the keys under which codes are counted.
+ * Checks a second factor. A right one cannot be used again. `throttle` describes the keys under which the attempt was counted.
  * @param purpose one of `challengePurposes`, for which a passkey's challenge must have been made
  * @throws {Refusal} `too-many-codes`
  */
@@ -74,7 +74,7 @@ export type CheckFactor = (
     )
 >;
 
-/** The reasons why a passkey is refused. `unknown-passkey` is certain: the server has no such credential. */
+/** The reasons why a passkey is refused. Only after `unknown-passkey`, the page tells the browser that the credential is gone. */
 export const passkeyReasons = {
   malformed: {
     words: 'the request had no response of a passkey, or parts of it were missing or too long',

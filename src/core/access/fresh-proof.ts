@@ -4,7 +4,7 @@ import type { Account } from '../users/account.ts';
 import type { SignedIn } from './access.ts';
 import type { Answer } from './refusal.ts';
 
-/** The owner of the session must prove their identity again first (RFC 9470). */
+/** The answer if the owner of the session must prove their identity again before the request (RFC 9470). */
 export const insufficientUserAuthentication: Answer = {
   name: 'insufficient-user-authentication',
   status: 401,
@@ -17,7 +17,7 @@ export const insufficientUserAuthentication: Answer = {
  * Requires that the owner has recently proved their identity (ASVS 7.5.1), before a change of the ways to sign in and before the deletion
  * of the account. A password in the same request is such a proof.
  * @param currentPassword empty is the same as undefined
- * @returns the account for which the proof holds. Changes that the proof allows must be made to the account as it was then.
+ * @returns the account for which the proof holds. A change must be refused if the account has changed since then (`provedBy`)
  * @throws {InvalidFields} `current_password` is wrong
  * @throws {Refusal} `insufficient-user-authentication`, `too-many-confirmations`; `not-authenticated` if the account has changed since the
  * request was authenticated

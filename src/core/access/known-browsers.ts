@@ -1,10 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { isSame } from '../sessions/credential.ts';
 
-/** Accounts that one browser stays known to, such as those of a family, or the private and the work account of one user. */
+/** The most accounts that one browser stays known to, such as those of a family, or the private and the work account of one user. */
 const maxAccountsPerBrowser = 4;
 
-/** An identifier, our signature of it, and one signature for each account. */
+/** The value of the cookie: an identifier, our signature of it, and one signature for each account. */
 const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
 
 export type KnownBrowsers = ReturnType<typeof createKnownBrowsers>;
@@ -15,7 +15,7 @@ export interface BrowserCookie {
   header(value: string): string;
 }
 
-/** The cookie `browser` is for the throttle. It authenticates no request. @param key 32 bytes or more */
+/** The cookie `browser` tells the throttle which accounts the browser has used. It authenticates no request. @param key 32 bytes or more */
 export function createKnownBrowsers(cookie: BrowserCookie, key: Buffer) {
   // Neither an identifier nor a fingerprint contains a colon, so two pairs never make the same text.
   const sign = (id: string, fingerprint: string) =>
@@ -29,7 +29,10 @@ export function createKnownBrowsers(cookie: BrowserCookie, key: Buffer) {
   }
 
   return {
-    /** @param fingerprint of the account's name and password: after a new password, no browser is known */
+    /**
+     * Returns the header that makes the browser known to an account, besides its other accounts.
+     * @param fingerprint of the account's name and password: after a new password, no browser is known
+     */
     cookie(fingerprint: string, header: string | undefined): string {
       const { id, signatures } = read(header) ?? { id: randomBytes(16).toString('base64url'), signatures: [] };
       const own = sign(id, fingerprint);

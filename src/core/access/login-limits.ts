@@ -46,14 +46,17 @@ const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };
  */
 const account = { free: 10, ...waits, stopsAt: 100 } as const;
 
-/** The same burst and pace as for mails that an end site requests (`core/mail/limits.ts`). */
+/** For an end site (see `PasswordAttempt`): the same burst and pace as for mails that it requests (`core/mail/limits.ts`). */
 const endSite = { free: 100, ...waits, forgiveSeconds: 30, keepSeconds: monthSeconds } as const;
 
-/** The failures that each kind of key may have. The numbers depend on each other. */
+/**
+ * The failures that each kind of key may have. The numbers depend on each other: a pair (a name and an address) has to wait before its
+ * account, and the account before the network.
+ */
 export const policies = {
   account,
   unknownName: { ...account, keepSeconds: monthSeconds },
-  /** The name of an account never stops. A new password ends the stop of the account, but would not end a stop of the name. */
+  /** The name of an account is never stopped. A new password ends a stop of the account, but would not end a stop of the name. */
   name: { free: 10, ...waits, keepSeconds: monthSeconds },
   browser: { ...account, keepSeconds: monthSeconds },
   pair: { free: 8, ...waits, keepSeconds: monthSeconds },
@@ -61,7 +64,7 @@ export const policies = {
   address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
   /** A /48 contains 65,536 /64s. A mobile network gives each of its users a /64. */
   'end-site': endSite,
-  /** A new password does not lift the stop of codes: about ten in a million are right at any time (NIST SP 800-63B-4 3.2.2). */
+  /** A new password does not lift this stop: three of the million codes of an app are right at any time (NIST SP 800-63B-4 3.2.2). */
   'factor-account': { free: 10, ...waits, stopsAt: 100 },
   'factor-pair': { free: 5, ...waits, keepSeconds: monthSeconds },
   'factor-address': { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
@@ -70,7 +73,8 @@ export const policies = {
 } as const satisfies Readonly<Record<string, Policy>>;
 
 /**
- * Attempts that one process runs at once in each place. The numbers are below `free`, so that right passwords don't make each other wait.
+ * Attempts that one process runs at once for each key of these kinds (`Work.places`). The numbers are below `free`, so that right passwords
+ * don't make each other wait.
  */
 export const atOnce = { address: 10, unknownAddress: 4, endSite: 20, account: 4, newPassword: 1 } as const;
 
@@ -94,12 +98,12 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const ownKeys = [keyOf('account', owner), keyOf('name', nameDigest)];
   if (knownBrowser === undefined)
     return { keys: [...ownKeys, ...networkKeys, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
-  // Known browsers share 64 keys, because an account may have any number of them.
+  // The known browsers of an account share 64 keys, because an account may have any number of them.
   const browserKey = keyOf('browser', `${owner}:${knownBrowser.slice(0, 1)}`);
   const browsers = `browsers:${account.id}`;
   const { places } = turnsOf(attempt, browsers);
-  // The owner must not queue behind strangers at the same address. The known browsers of one network form a party, because a network may
-  // have many accounts.
+  // Turns are shared among parties (see `Work`). These are other parties than those of strangers at the same address, so the owner does not
+  // queue behind strangers. The known browsers of one network form a party, because a network may have many accounts.
   const parties = [`browsers-at:${attempt.endSite ?? unknownAddress}`, browsers];
   return { keys: [browserKey], clears: [...ownKeys, pairKey], places, parties };
 }
@@ -217,7 +221,7 @@ export function liftFailures(throttle: Throttle, lifted: LiftedKeys): Promise<nu
 
 const networkKinds = ['address', 'end-site', 'factor-address', 'factor-end-site'] as const;
 
-/** Returns the ranges of the keys. A user comes first in a key, because each password change looks for these ranges. */
+/** Returns the ranges that contain the keys. A key begins with its user, because each password change searches for the user's keys. */
 function rangesOf(lifted: LiftedKeys): readonly KeyRange[] | undefined {
   if (lifted === 'all') return undefined;
   const startsOf = (kinds: readonly KeyKind[], of: string) => kinds.map((kind) => ({ start: `${kind}:${of}` }));
@@ -253,7 +257,7 @@ function parseKey(key: string): ParsedKey | undefined {
   const [, kind = '', of = ''] = /^([^:]*):(.*)$/s.exec(key) ?? [];
   if (!isKeyKind(kind)) return undefined;
   const groups = keyShapes[kind].exec(of)?.groups;
-  // The policy of a name depends on the attempt. This is the stricter one.
+  // The policy of a name depends on whether the name had an account at the attempt. This is the stricter one.
   const policy = kind === 'name' ? policies.unknownName : kind === 'address' ? addressPolicy(of) : policies[kind];
   return groups && { kind, policy, ...groups };
 }

@@ -10,7 +10,7 @@ export type LookUp = (
   sessionId: string,
 ) => Promise<{ readonly session: SessionRecord; readonly account: Account | undefined } | undefined>;
 
-/** Uses one look-up in Redis, and one in the database. The latter finds the account, and whether the session has ended. */
+/** Uses one look-up in Redis, and one in the database. The database has the account, and knows whether the session has ended. */
 export function createRedisLookUp(
   inRedis: Pick<SessionStore, 'find'>,
   findAccount: ReturnType<typeof prepareUnlessEnded>,

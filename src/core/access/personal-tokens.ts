@@ -90,7 +90,7 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
       { name, scopes, days }: { name: string; scopes: readonly string[]; days: number },
     ) {
       const [id, secret, time] = [createSessionId(), createSecret(), now()];
-      // Otherwise the token would outlive the next password of an account of version 0.2, for which none is noted.
+      // Tokens are refused once the password differs from the noted one. For an account of version 0.2, none may be noted yet.
       if (account.passwordPrint === null) await noteFirstPassword(db, user.id, account);
       const expiresAt = time + days * dayMilliseconds;
       await db

@@ -8,7 +8,7 @@ export interface Answer {
   readonly status: number;
   /** The explanation in English, for programs. The catalogues have the text for pages, by `name`. */
   readonly detail: string;
-  /** The error code of a token answer (RFC 6749 5.2): printable ASCII without quotes or backslashes. */
+  /** The OAuth error code (RFC 6749 5.2): printable ASCII without quotes or backslashes. */
   readonly error?: string;
   /** The scope that is missing, for the challenge and the page (RFC 6750 3). */
   readonly scope?: string;
@@ -47,7 +47,7 @@ export interface Answer {
 /** The base of answers to too many attempts. It has no page of its own: a user who is signed in gets an error page. */
 export const tooMany = { status: 429, error: 'temporarily_unavailable', detail: 'Too many attempts' } as const;
 
-/** The fixed messages of the login page. Its address names a message by `state`. The catalogues have the words, by `key`. */
+/** The fixed messages of the login page. The query parameter `state` names a message. The catalogues have the text, by `key`. */
 export const loginMessages = {
   loggedOut: { state: 0, key: 'loggedOut' },
   noSession: { state: 1, key: 'noSession' },
@@ -67,7 +67,7 @@ export const loginMessages = {
 export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];
 
 export interface PendingStep {
-  /** A browser gets it as a cookie, a program as `mfa_token`. */
+  /** The secret that continues the login. A browser gets it as a cookie, a program as `mfa_token`. */
   readonly token: string;
   /** The methods by which the user can continue, the best first. */
   readonly methods: readonly string[];
@@ -112,7 +112,7 @@ export class InvalidFields extends Error {
   }
 }
 
-/** A fault that programs get as an error of their protocol, in place of the list. */
+/** A fault in a field that programs get as `answer`, such as an OAuth error, in place of the list of faults. */
 export class RefusedField extends InvalidFields {
   readonly answer: Answer;
 

@@ -8,7 +8,7 @@ import { type LiftedKeys, type ListedKey, liftFailures, listFailures } from './l
 
 export interface ThrottledKey extends Omit<ListedKey, 'passwordFingerprint'> {
   readonly username?: string;
-  /** The failures were counted against an older password, so they no longer count. */
+  /** Whether the failures no longer count, because the account is gone or has got another password. */
   readonly outdated: boolean;
 }
 
@@ -84,7 +84,7 @@ export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
       try {
         count = await liftFailures(throttle, lifted);
       } finally {
-        // It has looked at many keys, whatever it found.
+        // A lift that finds nothing counts too, because it has searched many keys.
         if (count === 0) audit.countAct(act);
       }
       if (count > 0) await audit.record(act);
