@@ -28,8 +28,8 @@ export type AuditOf<Described extends Events> = Audit<
 
 export interface Audit<Kind extends string = string, ChangeKind extends string = string> {
   /**
-   * Resolves when the event is stored, and from then on it survives a crash. An event that is left out, because clients cause too many,
-   * resolves at once. The log line of an event is written first, even if the event cannot be stored.
+   * Resolves when the event is stored, and from then on the event survives a crash. If the event is left out, because clients cause too
+   * many, it resolves at once. The log line of an event is written first, even if the event cannot be stored.
    * @throws {Unavailable} when the event cannot be stored
    */
   readonly record: (event: AuditEvent<Kind>) => Promise<void>;
@@ -44,7 +44,7 @@ export interface Audit<Kind extends string = string, ChangeKind extends string =
   /**
    * Records a change in its transaction: no change is acknowledged without its event, and no event tells of a change that was rolled back.
    * The log line and the metrics follow the commit, because a transaction may be tried several times.
-   * @param isChange false for a decision in the transaction of another change. Beyond its limits, it is counted and not stored
+   * @param isChange false for a decision in the transaction of another change. Beyond the limits, such a decision is counted and not stored
    * @throws {ChangeRefused} `too-many-changes`; {TypeError} outside a transaction
    */
   readonly recordIn: (db: Database, event: AuditEvent<Kind | ChangeKind>, isChange?: boolean) => Promise<void>;
@@ -147,7 +147,7 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
   };
   return {
     ...audit,
-    /** Counts an act against its limit although it changed nothing, and therefore has no event. For an act that costs much all the same. */
+    /** Counts an act against its limit although it changed nothing, and therefore has no event. For an act that is always expensive. */
     countAct: (event: AuditEvent): void => floodBound.count(event),
     /** Records the counts of events that were left out, and waits for pending inserts. Never fails: each event has its log line. */
     async close(): Promise<void> {

@@ -46,7 +46,7 @@ export interface AuditEvent<Kind extends string = string> {
    * name.
    */
   readonly aboutName?: string | undefined;
-  /** The explanation of the protocol's library, or how far a session lies in the future, in English. Never a secret. */
+  /** In English: the explanation of the OpenID Connect library, or how far a session lies in the future. Never a secret. */
   readonly detail?: string | undefined;
   /**
    * The parameters of the request that are the reason, such as `redirect_uri: https://…`. Never a code, token, secret or other credential.
@@ -160,7 +160,7 @@ export interface EventDescription {
   /**
    * Whether Janua makes the owner's change although its event exceeds the limit. The event is then only counted. Such a change ends or
    * prevents access of a thief, or its cause cannot be repeated: a login, or a mailed link. A thief who used up the allowance would
-   * otherwise keep the owner from it.
+   * otherwise keep the owner from the change.
    */
   readonly isNeverRefused?: true;
   /** Whether each reason has its own limit. Guesses at unknown names must not hide guesses at accounts. */
@@ -183,7 +183,7 @@ export type ChangeKindOf<Described extends Events> = {
   [Kind in keyof Described & string]: Described[Kind] extends { readonly isChange: true } ? Kind : never;
 }[keyof Described & string];
 
-/** The stored form of a value. A number is the longest text, in characters. Of a list, the first ten items are stored. */
+/** The stored form of a value. A number is for a text, and limits its characters. Of a list, the first ten items are stored. */
 type Shape = number | 'count' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
 
 const throttleShape = { kind: 20, failures: 'count', waitSeconds: 'count', stopped: 'flag' } as const;

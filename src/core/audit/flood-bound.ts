@@ -4,7 +4,7 @@ import type { AuditEvent, Events } from './event.ts';
 
 const minute = 60_000;
 
-/** Most buckets of accounts, networks and administrators. The bucket that was used longest ago is removed first. */
+/** The most buckets of accounts, networks and administrators. The bucket that was used longest ago is removed first. */
 const mostBuckets = 10_000;
 
 export interface Allowance {
@@ -33,8 +33,9 @@ export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
 };
 
 /**
- * Janua refuses changes beyond these limits. Each process counts for itself: with a sixteenth of the limit, it would refuse the fourth
- * change in a row. Networks and the total have no limit, because the users of an office must not cause refusals for each other.
+ * Janua refuses changes beyond these limits. Each process of a server has the whole limits: with a sixteenth of them, one of 16 processes
+ * would refuse the fourth change in a row. Networks and the total have no limit, because the users of an office must not cause refusals for
+ * each other.
  */
 export const changeBounds = {
   account: perAccount,
@@ -142,7 +143,7 @@ function createBuckets(now: () => number) {
     return Math.min(burst, known.level + minutes * perMinute);
   }
 
-  /** Tells whether each bucket has a token left. @param tokens that are taken. A bucket may then owe some, until it has refilled */
+  /** Tells whether each bucket has a token left. With `counts`, it then takes `tokens`. A bucket may owe some, until it has refilled. */
   return (claims: readonly BucketUse[], counts: boolean, tokens = 1): boolean => {
     const time = now();
     const found = claims.map(({ of, key, allowance }) => {

@@ -5,7 +5,7 @@ import type { AuditStore } from './sql-store.ts';
 
 const batchRows = 100;
 
-/** Most rows that wait at the same time. Further rows are refused, so that a slow store does not hold up requests. */
+/** The most rows that wait at the same time. Further rows are refused, so that a slow store does not hold up requests. */
 const waitingRows = 500;
 
 interface Waiting extends PromiseWithResolvers<void> {

@@ -46,7 +46,7 @@ const comparedRows = 10_000;
 
 /**
  * Rows that one step of a page compares. Other requests get a turn between two steps. SQLite compares them in this process: 2,000 rows take
- * about 3 ms. Each step costs a server two statements.
+ * about 3 ms. A database server compares all rows in one step, because each step costs two statements.
  */
 const comparedAtOnce = { sqlite: 2000, mysql: comparedRows, postgres: comparedRows } as const;
 
@@ -148,13 +148,13 @@ const all = sql<boolean>`1 = 1`;
 
 /**
  * Splits a filter into the condition that an index finds, and the conditions for the rows that it found. The database may ignore case and
- * trailing spaces. Only one column is named, so that the database can choose no other index.
+ * trailing spaces, so `matchesFilter` compares again. Only one column is named, so that the database can choose no other index.
  */
 function conditionsOf({ requestId, userId, nameDigest, kind, address }: EventFilter) {
   const ofUser = [...hasField('userId', userId), ...hasField('nameDigest', nameDigest)];
   const filters = [
     [hasValue('request_id', requestId), hasField('requestId', requestId)],
-    // No index contains the digest.
+    // No index contains the digest, so with a digest the index of users would miss rows.
     [
       nameDigest === undefined ? hasValue('user_id', userId) : [],
       ofUser.length === 0 ? [] : [sql<boolean>`(${sql.join(ofUser, sql` or `)})`],
