@@ -15,7 +15,7 @@ export type AdministrationEvents = typeof events & typeof sessionEvents;
 
 type ChangeEventKind = ChangeKindOf<AdministrationEvents> | 'session-ended';
 
-/** A user by name, or by id. Sessions name a user who is gone from the directory by id. */
+/** A user by name, or by id. An id may also name a user who is gone from the directory, but whose sessions are listed or ended. */
 export type UserReference = string | { readonly username: string } | { readonly userId: string };
 
 export type Acting = ReturnType<typeof createActing>;

@@ -32,14 +32,14 @@ export interface Actor {
 export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly holdNew: HoldNew | undefined;
   readonly users: UserDirectory;
-  /** The same directory if this server may change it; undefined for a team's own table. */
+  /** The directory `users`, if this server may change it. Undefined for a team's own table. */
   readonly registry: UserRegistry | undefined;
   readonly groups: Groups;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
   readonly endAddressLinks: EndAddressLinks;
-  /** Forgets the failures of a user, which ends the waits, and records that. Returns the number of keys. */
+  /** Forgets the failed attempts of a user, which ends the waits, and records that. Returns the number of keys of the throttle. */
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   readonly createInvitationLink: Ports['createInvitationLink'];
   readonly admitInvitation: Ports['admitInvitation'];
@@ -59,7 +59,7 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
 /**
  * The actions of administrators, for commands and pages. Ends sessions if the change requires it (ASVS 7.4.2). Every method throws
  * `ChangeRefused` if it cannot make the change.
- * @param requireRights judges the target before and after a change, in the transaction of the change. A command may change everything
+ * @param requireRights judges the target before and after a change, in the transaction of the change. Default, for commands: no limit
  */
 export function createAdministration(
   options: AdministrationOptions,
@@ -195,7 +195,7 @@ export function createAdministration(
     removeFactors: async (reference: UserReference): Promise<void> =>
       options.removeFactors((await requireAccount(reference)).user, actor, judge),
 
-    /** Forgets the failures of a user, and returns the number of keys. */
+    /** Forgets the failed attempts of a user, and returns the number of keys of the throttle. */
     async lift(reference: UserReference): Promise<number> {
       return options.lift({ userId: (await requireAccount(reference)).user.id }, actor);
     },

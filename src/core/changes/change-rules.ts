@@ -1,6 +1,6 @@
 /** The effects of a kind of change, besides the change itself. */
 export interface ChangeRule {
-  /** The account gets a new stamp. Sessions, links, trust in browsers and pending logins carry the old stamp, and end. */
+  /** The account gets a new stamp (`stampOf`). Sessions, links, trust in browsers and pending logins carry the old stamp, and end. */
   readonly newStamp?: true;
   /** Open links end although the stamp stays. */
   readonly endsLinks?: true;
@@ -8,9 +8,9 @@ export interface ChangeRule {
   readonly endsUnstamped?: true;
   /** The records of sessions are removed. With a new stamp, the session that makes the change stays. */
   readonly endsSessions?: true;
-  /** The failed logins of the account are forgotten. `all`: the wrong codes too */
+  /** The failed logins of the account are forgotten. `all`: the wrong codes of second factors too */
   readonly liftsFailures?: 'passwords' | 'all';
-  /** The change concerns groups or administrators, so its transaction is an `inGroupsTransaction`. */
+  /** The change concerns groups or administrators, so it runs in `inGroupsTransaction`. */
   readonly locksGroups?: true;
   /** The purpose of the mail that tells the user. After a change of address, the mail goes to both addresses. */
   readonly notice?: string;
@@ -30,7 +30,7 @@ const rules = {
   'password-changed': { ...newPassword, notice: 'password-changed' },
   'password-reset': { ...newPassword, endsUnstamped: true, notice: 'password-reset' },
   'password-set': { ...newPassword, endsUnstamped: true },
-  /** Another program has set the password in a team's own table, and may set the former one again. */
+  /** Another program has set the password in a team's own table. It may restore the former one, which must revive no session or token. */
   'password-changed-elsewhere': { ...ends, endsUnstamped: true },
   /** Only for teams with permanent ids. The user stays the same, as after a change of address by the owner. */
   'user-renamed-elsewhere': { endsLinks: true, notice: 'email-changed' },

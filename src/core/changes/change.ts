@@ -31,7 +31,7 @@ export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason' | 'count'
   readonly about?: string | ((made: Result) => string);
   /** Returns whether the work has changed anything. If not, nothing is ended, mailed or recorded. Default: true. */
   readonly isChange?: (made: Result) => boolean;
-  /** Whether personal access tokens stay, although the rule ends data that carries no stamp. */
+  /** Whether personal access tokens stay, although the rule of the change sets `endsUnstamped`. */
   readonly sparesTokens?: boolean;
   /** Returns further values for the notice. Called after the change was made. */
   readonly noticeDetails?: () => Readonly<Record<string, string>>;
@@ -47,7 +47,7 @@ export interface Renewed {
 
 export interface Changed<Result> {
   readonly made: Result;
-  /** Undefined if the session has ended meanwhile, or could not be renewed: the user then has to sign in again. */
+  /** Undefined without a new stamp. Also undefined if the session has ended or could not be renewed, and the user has to sign in again. */
   readonly renewed: Renewed | undefined;
 }
 
@@ -106,7 +106,7 @@ export function createChanges(options: ChangeOptions) {
       // Read here, because another change may follow before the session is renewed.
       const changed = newStamp || notice !== undefined ? await users.lock(user.id, db) : undefined;
       if (notice !== undefined) {
-        // Another user may have the former name by now, so other notices do not go there.
+        // Another user may have the former name by now, so only the notice of the renaming goes to it.
         const renamed = kind === 'user-renamed-elsewhere' ? before.formerName : undefined;
         const [former, email = former] = [renamed ?? user.username, changed?.user.username];
         const details = {

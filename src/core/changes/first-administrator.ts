@@ -10,7 +10,7 @@ export const firstAdministrator = 'first-administrator';
 /** Minutes for which the link works. The operator has just started the server, and reads its log. */
 export const firstAdministratorMinutes = 60;
 
-/** The name of the time at which a setting last named administrators, or a team's own table of users. */
+/** The name in `janua_times` of the time at which a setting last named administrators, or a team's own table of users. */
 const namedBySetting = 'administrators-named';
 
 /** Notes that settings name administrators. Without the note, such a server could offer the link once the settings are gone. */
@@ -20,7 +20,7 @@ export const noteNamedAdministrators = (database: Database, now: number): Promis
 /**
  * Tells whether there never was an administrator. Janua keeps the last member of `admins`, so a database that ever had a member has one.
  * The administrator of the demo does not count, because users of the demo cannot sign in elsewhere.
- * @param db an `inGroupsTransaction`, in which no other administrator is made
+ * @param db the transaction of `inGroupsTransaction`, during which no other administrator is made
  */
 export async function lacksAdministrator(db: Database): Promise<boolean> {
   const members = db

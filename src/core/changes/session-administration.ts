@@ -16,8 +16,8 @@ export function createSessionAdministration(
   { actor, idOf, judge, recordIn, recording }: Acting,
 ) {
   /**
-   * Ends the sessions of a user who is gone, and needs no check because such a user has no rights. The row may come back to a team's own
-   * table. Sessions and tokens from before must not become valid again.
+   * Ends the sessions of a user who is gone. No check of the actor's rights is needed, because such a user has none. The user may come back
+   * to a team's own table, and former sessions and tokens must not become valid again.
    */
   async function endSessionsOfGone(userId: string, endsTokens: boolean): Promise<number> {
     recording('sessions-ended', { userId });
