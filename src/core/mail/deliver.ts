@@ -30,9 +30,9 @@ export interface Attempt {
   /** Undefined in the demo, whose mailbox keeps the mail. */
   readonly transport: Transport | undefined;
   readonly signal: AbortSignal;
-  /** Tells whether this process may still send. */
+  /** Tells whether this process may still send. False during a pause, after `close`, and without the lease. */
   mayGoOn(): boolean;
-  /** Called after each attempt: without a reason if the server took the mail, with one if it takes no mail at all. */
+  /** Called without a failure if the mail server took the mail, with one if it takes no mail at all. Not for the refusal of one mail. */
   reportServer(failure?: string): Promise<void>;
 }
 

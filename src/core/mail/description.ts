@@ -20,7 +20,7 @@ export interface PreparedMail {
   readonly to: string;
   readonly name?: string | undefined;
   readonly language: string;
-  /** The values for the places in its texts, besides `app`. */
+  /** The values for the placeholders in its texts, besides `app`. */
   readonly values: Readonly<Record<string, string>>;
   /** The address that its button opens. */
   readonly link?: string | undefined;

@@ -10,7 +10,7 @@ export const perHour: Policy = { free: 5, firstWaitSeconds: hour, longestWaitSec
 /** The limit of a client address, a user, or an administrator. It is higher, because a whole office may share an address. */
 export const perClient: Policy = { ...perHour, free: 20, firstWaitSeconds: minute, forgiveSeconds: 3 * minute };
 
-/** The limit of an end site. It has 65,536 /64s, and a mobile network gives each of its users a /64. */
+/** The limit of an end site (an IPv4 address or an IPv6 /48). A /48 has 65,536 /64s, and a mobile network gives each of its users a /64. */
 export const perEndSite: Policy = { ...perHour, free: 100, firstWaitSeconds: minute / 2, forgiveSeconds: minute / 2 };
 
 /** The limit of the mails that administrators cause about one account, to any address. */
@@ -28,7 +28,8 @@ export type Details = Readonly<Record<string, string>>;
 /** How the notices about one account to one address are merged. */
 export interface Merging {
   /**
-   * Seconds that follow the first notice of each kind, which is sent at once. All further notices in this time become one mail at its end.
+   * The length of a window, in seconds. It begins with a notice. The first notice of each kind is sent at once. All further notices in the
+   * window become one mail at its end.
    */
   readonly windowSeconds: number;
   /** The purpose of the merged mail. */
@@ -38,9 +39,9 @@ export interface Merging {
 }
 
 /**
- * How many mails of a purpose are sent. `counted`: further requests are refused. With `reportsEvent`, the mail reports something that has
- * happened, so it uses the room of notices. `merged`: nothing is refused, because each mail reports something that has happened. `daily`:
- * the code that adds the mail claims a lease for a day.
+ * How many mails of a purpose are sent. `counted`: requests beyond these limits are refused. With `reportsEvent`, the mail reports
+ * something that has happened, so it may use the room of notices (`mostMails`). `merged`: notices have no such limit, because each reports
+ * something that has happened. `daily`: the code that adds the mail claims a lease for a day.
  */
 export type MailLimit =
   | { readonly counted: readonly Count[]; readonly reportsEvent?: true }
@@ -51,13 +52,14 @@ export type MailLimit =
 export const requested = { counted: ['minute', 'hour', 'party'] } as const satisfies MailLimit;
 
 /**
- * The most mails that wait to be sent. Processes that add mails at the same time may exceed these limits by a few. `givenUp` mails are kept
- * for `retry`: that many caused by strangers, and as many other mails.
+ * The most mails that wait to be sent. Processes that add mails at the same time may exceed these limits by a few. Of the mails that were
+ * given up, `givenUp` that strangers caused are kept for a retry, and as many others.
  */
 export const mostMails = {
   ofStrangers: 10_000,
   /**
-   * The number of all mails from which Janua refuses requests of signed-in users and administrators. The rest of the room is for notices.
+   * Once this many mails of any kind wait, Janua refuses requests of signed-in users and administrators. The room up to `inAll` is for
+   * notices.
    */
   ofRequests: 15_000,
   inAll: 20_000,

@@ -11,7 +11,7 @@ import type { events } from './events.ts';
 import { type Count, type Merging, perClient, perEndSite, perHour, perMinute, perTarget } from './limits.ts';
 import type { NewMail, Queue } from './queue.ts';
 
-/** Adds a mail that was counted. Returns whether there was room. @param about the account, if it was unknown when the mail was counted */
+/** Adds a mail that `admit` has counted. Returns whether there was room. @param about the account, if it was unknown to `admit` */
 export type Permit = (about?: Pick<NewMail, 'userId' | 'stamp'>, db?: Database) => Promise<boolean>;
 
 type RequestedMail = Omit<NewMail, 'requestId'>;
@@ -64,7 +64,8 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
     const actor = cause && 'userId' in cause ? cause.userId : undefined;
     const nameDigest = audit.digestName(address);
     const network = endSiteOf(caller.address);
-    // Separate counts: strangers must not use up the limit of administrators, nor, at the same address, the limit of users.
+    // Separate counts, because strangers must not use up the limits of administrators, nor those of signed-in users at the same client
+    // address.
     const to = `${actor === undefined ? '' : 'administrator:'}${purpose}:${nameDigest}`;
     const strangers = [
       { key: `mail-client:${networkOf(caller.address, 64) ?? 'unknown'}`, policy: perClient },
@@ -90,7 +91,8 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
     return async (about, db) => {
       const added = await queue.add({ ...mail, ...about, causedBy, requestId: caller.requestId }, db);
       if (added !== undefined) return true;
-      // Recorded outside the transaction, because the refusal rolls the transaction back. SQLite stores the event after the transaction.
+      // Recorded outside the transaction, because the refusal rolls the transaction back. SQLite stores the event only after the
+      // transaction, so the transaction must not wait for that.
       const recorded = audit.recordIfPossible(describeRefusal(mail, caller, 'too-many-waiting', actor));
       if (db === undefined) await recorded;
       return false;
@@ -142,15 +144,15 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
   return {
     admit,
 
-    /** Adds a mail that may be requested repeatedly, unless there were too many. Returns whether it was added. @param mail as of `admit` */
+    /** Adds a mail that may be requested repeatedly, unless there were too many. Returns whether it was added. @param mail see `admit` */
     async request(mail: RequestedMail, caller: Caller): Promise<boolean> {
       const permit = await admit(mail, caller);
       return permit !== undefined && (await permit());
     },
 
     /**
-     * Adds a notice of something that has happened. A notice whose limit is `merged` joins those that wait. A notice is left out only if too
-     * many mails of the account, or in all, wait (`mostMails`).
+     * Adds a notice of something that has happened. A notice whose limit is `merged` joins those that wait. A notice is left out only if
+     * too many mails of the account, or in all, wait (`mostMails`).
      * @param within the transaction of the change that the mail reports
      */
     notify: (mail: Omit<NewMail, 'requestId'>, caller: Caller, within?: Database): Promise<void> =>
@@ -169,8 +171,8 @@ interface NoticeWindow {
 }
 
 /**
- * Locks the notices of an account to an address until the end of the transaction. The lock is an update, because a cluster sees no other
- * lock.
+ * Locks the notices of an account to an address until the end of the transaction. The lock is an update, because the servers of a database
+ * cluster see no other lock.
  */
 async function lockWindow(
   db: Database,

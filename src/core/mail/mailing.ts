@@ -51,7 +51,7 @@ export function createMailing({ settings, sends, opened, users, baseUrl, ...opti
     mail: sender,
     mails,
     /**
-     * Makes mails due that were put off or given up, and records it.
+     * Makes the mails that were put off or given up due at once, and records it.
      * @param id of the mail. Undefined: all mails
      * @returns how many mails these are
      */

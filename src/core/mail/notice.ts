@@ -71,7 +71,7 @@ interface Merged {
   readonly count: number;
 }
 
-/** More than there are kinds of changes. Further changes, with other details, are only counted. */
+/** The most changes that a merged notice lists. There are fewer kinds of changes. Further changes, with other details, are only counted. */
 const mostSentences = 40;
 const mostOrigins = 5;
 

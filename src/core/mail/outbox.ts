@@ -53,8 +53,9 @@ const keptMilliseconds = 24 * 60 * 60 * 1000;
 const givenUpMilliseconds = 7 * keptMilliseconds;
 
 /**
- * Milliseconds between two turns of the same account or network. Turns only order the mails that are due: without other mails there is no
- * wait. A new mail goes behind the turns in the past: after an outage of an hour, behind at most seven mails of each account or network.
+ * Milliseconds between the turns of two mails of the same account or network. A turn is a time that only orders the due mails: a mail whose
+ * turn lies in the future is sent at once if no other mail is due. After an outage of an hour, a new mail comes after at most seven mails
+ * of each other account or network.
  */
 const turnSpacing = 10 * 60 * 1000;
 
@@ -67,9 +68,9 @@ const pageRows = 500;
 export type Outbox = ReturnType<typeof createOutbox>;
 
 /**
- * Stores the mails to send in a table of the SQL database. When a mail becomes due, it gets a turn: at once if no other mail of the same
- * account or network (`party`) waits, otherwise some time after the last of these. So one account or network cannot hold up the others,
- * however many mails it causes. Every method throws `Unavailable` when the database cannot be reached.
+ * Stores the mails to send in a table of the SQL database. A due mail gets a turn, a time by which due mails are ordered: when it became
+ * due, but at least `turnSpacing` after the last turn of the same account or network (`party`). So one account or network cannot hold up
+ * the others, however many mails it causes. Every method throws `Unavailable` when the database cannot be reached.
  */
 export function createOutbox({ database, descriptions, now }: OutboxOptions) {
   const rows = database.selectFrom('janua_mails');
@@ -146,8 +147,8 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,
 
     /**
-     * Finds the due mails with the earliest turns. At least half of the places are for mails that strangers did not cause. The rest is for
-     * mails that they caused. Either kind takes the places that the other kind leaves free.
+     * Finds the due mails with the earliest turns. At least half of `limit` is for mails that strangers did not cause. The rest is for
+     * mails that strangers caused. Either kind takes the share that the other kind leaves free.
      */
     async findDue(limit: number): Promise<QueuedMail[]> {
       await giveTurns();
@@ -163,8 +164,8 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     },
 
     /**
-     * Ends the window in which further notices join a mail. Returns the mail, including these notices. This and a change that adds a notice
-     * wait for each other.
+     * Ends the window in which further notices join a mail. Returns the mail, including these notices. The deletion of the window and a
+     * change that adds a notice wait for each other.
      */
     async closeWindow(mail: QueuedMail): Promise<QueuedMail> {
       const window = database.deleteFrom('janua_notices').where('mail_id', '=', mail.id);
@@ -212,8 +213,8 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     },
 
     /**
-     * Makes waiting and given-up mails due, as if they were new. Returns how many there were. Of all mails, those that are due already stay
-     * as they are: a second request must not rewrite a long queue.
+     * Makes waiting and given-up mails due, as if they were new. Returns how many there were. Without an id, mails that are due already
+     * stay as they are, because a second retry must not rewrite a long queue.
      * @param id of the only mail to retry. Undefined: all mails
      */
     async retry(id?: string, db = database): Promise<number> {

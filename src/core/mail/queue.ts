@@ -11,7 +11,7 @@ export interface NewMail {
   /** The language of the mail, unless the user has chosen another one. */
   readonly language: string;
   readonly userId?: string | undefined;
-  /** The stamp of the account when its user requested the mail. A link in the mail works only while the account has this stamp. */
+  /** The account's stamp (`stampOf`) when its user requested the mail. A link in the mail works only while the account has this stamp. */
   readonly stamp?: string | undefined;
   /** The request that caused it, for `janua explain`. */
   readonly requestId?: string | undefined;
@@ -22,8 +22,8 @@ export interface NewMail {
 }
 
 /**
- * The cause of a mail, whose mails are limited together (`mostMails.ofParty`): the id of a user who has proved their identity, or of an
- * administrator; or a stranger's network (`endSiteOf`). The id `operator` stands for a command, and has no limit.
+ * The cause of a mail. All mails of the same cause share a limit (`mostMails.ofParty`). It is the id of a user who has proved their
+ * identity or of an administrator, or a stranger's network (`endSiteOf`). The id `operator` stands for a command, and has no limit.
  */
 export type Cause = { readonly userId: string } | { readonly network: string };
 

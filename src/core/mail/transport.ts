@@ -108,7 +108,7 @@ function failureOf(error: Error & SmtpError, isTlsFirst: boolean): Failure {
   // 421: the server closes the connection (RFC 5321 3.8).
   if (!isAboutMail || status === 421) return { kind: 'server', reason: withoutLinks(message) };
   const reason = withoutLinks(response || message);
-  // Without a status, nodemailer could not build the mail. 503 is about the order of commands.
+  // Without a status, nodemailer could not build the mail. 503 (bad sequence of commands) is not about the mail.
   const isForGood = status === undefined || (status >= 500 && status !== 503);
   return { kind: isForGood ? 'mail-for-good' : 'mail', reason };
 }
