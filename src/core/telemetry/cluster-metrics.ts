@@ -3,11 +3,11 @@ import { AggregatorRegistry, Registry } from '@prometheus-io/client';
 import { inTime } from '../../ground/faults/in-time.ts';
 import { addGauge } from './instruments.ts';
 
-/** Milliseconds that an ending worker takes at most to send its last figures. */
+/** Milliseconds that an ending worker takes at most to send its last metrics. */
 const lastFiguresMilliseconds = 1000;
 
 /**
- * Returns a function for the primary of a cluster. It reads the sum of all workers' figures in Prometheus' text format, including the
+ * Returns a function for the primary of a cluster. It reads the sum of all workers' metrics in Prometheus' text format, including the
  * counts of workers that ended in an orderly way. It fails if a worker does not answer within five seconds.
  * @param expected number of workers that should run
  */
@@ -25,7 +25,7 @@ export function createClusterReader(expected: number): () => Promise<string> {
 const addExpected = (registry: Registry, count: number) =>
   addGauge(registry, 'janua_processes_expected', 'Processes that should serve: WORKERS.', () => count);
 
-/** Lets the primary read the figures of this worker. @returns a function that sends the last figures to the primary */
+/** Lets the primary read the metrics of this worker. @returns a function that sends the last metrics to the primary */
 export function announceMetrics(registry: Registry): () => Promise<void> {
   addGauge(
     registry,

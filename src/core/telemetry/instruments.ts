@@ -4,7 +4,7 @@ import { throttleKeys } from '../audit/event.ts';
 
 /** In seconds, from a look-up in SQLite to the timeout of a store. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
-/** In seconds, from `who-am-I` to the slowest acceptable login. */
+/** In seconds, from the fastest request, which only looks up its session, to the slowest acceptable login. */
 const requestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 /** In seconds, from an empty queue to a queue of a hundred logins. */
 const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -12,7 +12,7 @@ const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 /** How long a scrape waits for the database, in milliseconds. */
 const readMilliseconds = 500;
 
-/** The reasons of `mail-not-sent` for which a mail was not added. */
+/** The reasons of the event `mail-not-sent` for a mail that was not added to the outbox. */
 export const refusedMails = ['too-many', 'too-many-by-administrator', 'too-many-waiting'];
 
 export type Instruments = ReturnType<typeof createInstruments>;

@@ -52,7 +52,7 @@ function openOutput(onLost: (lines: number) => void): (line: string) => void {
     lost = 0;
     if (lines > 0) onLost(lines);
   });
-  // Writes the last lines before a crash, unless the stream fails or is stuck: it would retry forever.
+  // Writes the last lines before a crash, unless the stream fails or is stuck: `flushSync` would then retry forever.
   process.once('exit', () => {
     isEnding = true;
     if (!isIdle && !isFailing && performance.now() - latest < stuckAfter) stream.flushSync();

@@ -14,7 +14,7 @@ export interface MeasureOptions {
 
 export type Measures = Awaited<ReturnType<typeof openMeasures>>;
 
-/** The package installs no OpenTelemetry (`scripts/build.ts`). @throws {Misconfiguration} if it is not there */
+/** OpenTelemetry is an optional peer dependency, so it may be missing. @throws {Misconfiguration} if it is not installed */
 async function loadTraces() {
   try {
     return await import('./traces.ts');

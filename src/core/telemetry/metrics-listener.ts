@@ -4,7 +4,7 @@ import { type AddressInfo, isIP } from 'node:net';
 import { listeningFault } from '../../ground/faults/listening-fault.ts';
 import { bareHost, longestHost } from '../../ground/text/networks.ts';
 
-/** `import` is avoided for the reason given in `src/web/problem.ts`. */
+/** Not imported: `import` reads every export, and the WebSocket export loads a client that takes 4 MB. */
 const { createServer } = process.getBuiltinModule('node:http');
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';
@@ -13,7 +13,7 @@ const contentType = 'text/plain; version=0.0.4; charset=utf-8';
 const clientMilliseconds = 5000;
 
 /**
- * The most connections. Further ones are closed at once, because few programs read figures, and each slow reader keeps a copy of them in
+ * The most connections. Further ones are closed at once, because few programs read metrics, and each slow reader keeps a copy of them in
  * memory.
  */
 const mostConnections = 32;
@@ -21,7 +21,7 @@ const mostConnections = 32;
 export type MetricsListener = Awaited<ReturnType<typeof listenForMetrics>>;
 
 /**
- * Serves the figures on an address of their own, which can be one that no client reaches.
+ * Serves the metrics on an address of their own, which can be one that no client reaches.
  * @throws {Misconfiguration} when the server cannot listen on the address
  */
 export async function listenForMetrics(
@@ -68,9 +68,9 @@ async function answer(
 }
 
 /**
- * Tells whether a request names this server. A page of another site could let its own name resolve to our address, and read the figures
- * through a browser in this network (DNS rebinding). It cannot use an IP address, a name without a dot, which no site has, or the name that
- * the operator wrote. Only programs send no `Host`.
+ * Tells whether a request names this server. A page of another site could let its own name resolve to our address, and read the metrics
+ * through a browser in this network (DNS rebinding). The page cannot use an IP address, a name without a dot, which no site has, or the
+ * name that the operator wrote. Only programs send no `Host`.
  */
 function isOurHost(header: string | undefined, listenHost: string): boolean {
   if (header === undefined) return true;

@@ -6,7 +6,7 @@ import { createInstruments, type Instruments, type Kinds, type Loads, refusedMai
 import type { AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
-/** Figures about a running server, for Prometheus. No label holds a value chosen by a client, so the number of series is bounded. */
+/** The metrics of a running server, for Prometheus. No label holds a value chosen by a client, so the number of series is bounded. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Other methods share one label, because a client may send any method name. */
@@ -19,7 +19,7 @@ const clientGone = '499';
 
 export function createMetrics(kinds: Kinds) {
   const registry = new Registry();
-  // Figures of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.
+  // Metrics of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
   const loads: Loads = { hashing: () => ({ underWay: 0, waiting: 0 }), queuedMails: async () => 0 };
   const instruments = createInstruments(registry, kinds, loads);
@@ -66,7 +66,7 @@ export function createMetrics(kinds: Kinds) {
 function timed(instruments: Instruments, store: string, operation: string, call: () => unknown): unknown {
   const start = performance.now();
   const result = call();
-  // Only commands call methods that return lists, and read them piece by piece.
+  // A method that returns no promise returns an async iterator. Only commands use these, so they are not timed.
   if (!(result instanceof Promise)) return result;
   const counted = result.catch((error: unknown) => {
     const kind = error instanceof Unavailable ? 'unavailable' : 'unexpected';
@@ -82,7 +82,7 @@ const passed: ReadonlySet<string> = new Set(['login-succeeded', 'login-failed', 
 
 /**
  * Counts an event, without two details: why a login failed, and whether a throttled name belongs to an account. Otherwise an attacker who
- * reads the figures could try a name and learn whether it is a user (ASVS 6.3.8). Both details are in the audit log.
+ * reads the metrics could try a name and learn whether it is a user (ASVS 6.3.8). Both details are in the audit log.
  */
 function count(instruments: Instruments, event: AuditEvent): void {
   const { logins, throttle, sessionsStarted, sessionsEnded, mailsSent, mailsRefused, applicationsRefused, events } =

@@ -1,4 +1,4 @@
-/** Measurements of an answered request. The client chooses none of them except the method. */
+/** Measurements of an answered request. No text in them comes from the client, except the method. */
 export interface AnsweredRequest {
   readonly method: string;
   /** The pattern of the route, never the path of the request. Undefined if no route matched. */

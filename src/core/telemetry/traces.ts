@@ -25,12 +25,12 @@ import type { Log } from '../../ground/faults/log.ts';
 import type { AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
-/** How long sending the last steps may take when the server ends, in milliseconds. */
+/** How long sending the last spans may take when the server ends, in milliseconds. */
 const closeMilliseconds = 2000;
 
 const propagator = new W3CTraceContextPropagator();
 
-/** Traces the steps of a request for an OpenTelemetry collector. No step contains a user name, an address, a path or a client's text. */
+/** Sends spans of requests to an OpenTelemetry collector. No span contains a user name, an address, a path or a client's text. */
 export function createTraces(settings: TraceSettings, version: string, log: Log) {
   const exporter = createExporter(log);
   const processor = new BatchSpanProcessor({ exporter, scheduledDelayMillis: settings.scheduleDelay });
@@ -74,7 +74,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
       span.end();
     },
 
-    /** Wraps a part, so that each call becomes a step of the current request. @param attributes are added to each step */
+    /** Wraps a part, so that each call becomes a span of the current request. @param attributes are added to each span */
     watchCalls<Part extends object>(name: string, part: Part, attributes: Attributes = {}): Part {
       return watchCalls(part, (method, call) => {
         const parent = current.getStore();
@@ -117,7 +117,7 @@ function describe(span: Span, { method, route, status, format }: AnsweredRequest
   if (state === 'aborted' || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** Ends a step when its promise settles. Only the kind of an error is traced, because its message might quote a client's text. */
+/** Ends a span when its promise settles. Only the kind of an error is traced, because its message might quote a client's text. */
 async function endWith(span: Span, result: Promise<unknown>): Promise<unknown> {
   try {
     return await result;
