@@ -6,7 +6,7 @@ export interface Tally {
   readonly lastAt: number;
 }
 
-/** How long a key must wait after its failures, and how long they count. */
+/** How long attempts with a key, such as an account or an address, must wait after failures, and how long failures count. */
 export interface Policy {
   readonly free: number;
   /** The wait after `free` failures. It doubles with each further failure. */
@@ -64,7 +64,7 @@ export function afterFailure(policy: Policy, tally: Tally | undefined, now: numb
   const forgiven = Math.max(0, Math.floor((now - tally.lastAt) / period));
   const left = Math.max(0, tally.count - forgiven);
   const count = left + 1;
-  // While the failures cause no wait, `lastAt` moves by whole periods only. Otherwise each failure would lose the begun part of a period.
+  // While the failures cause no wait, `lastAt` moves by whole periods only. Otherwise each failure would start the current period again.
   const movesByPeriods = left > 0 && count < policy.free;
   return { count, lastAt: movesByPeriods ? Math.min(tally.lastAt, now) + forgiven * period : now };
 }

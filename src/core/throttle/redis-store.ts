@@ -40,8 +40,9 @@ const scanFailures = (server: RedisServer, cursor: string, keys: number) =>
   server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', keys);
 
 /**
- * Stores failures in Redis or Valkey. A cluster cannot change several keys at once. So they are counted one after the other, always in the
- * same order, and taken back if a later key refuses. Until then other attempts may find one failure too many, never one too few.
+ * Stores failures in Redis or Valkey. A cluster cannot change several keys atomically. So the keys of an attempt are counted one after the
+ * other, always in the same order. If a later key has to wait, the failures of the earlier keys are taken back. Until then, other attempts
+ * may find one failure too many, never one too few.
  */
 export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const use = redis.useScripts({ replaceTally });

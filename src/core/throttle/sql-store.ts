@@ -103,7 +103,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
 
     async find(ranges) {
       const found: string[] = [];
-      // Each range has a query of its own, because a database may search the whole table for several ranges at once.
+      // Each range has a query of its own, because a database may scan the whole table for a query with several ranges.
       for (const range of ranges) {
         const end = `${range.start}${lastCharacter}`;
         const read = (from: string, bound: '>' | '>=' = '>') => {
@@ -115,9 +115,9 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
           for (const { key } of rows) if (isInRange(key, range)) found.push(key);
           const last = rows.length < listingBatch ? undefined : rows.at(-1)?.key;
           if (last === undefined) break;
-          // The keys of a user fit into the first step, which waits for no other search.
+          // Only further reads take turns with other searches. The keys of a user fit into the first read.
           rows = await searchSteps.take({ places: [], parties: [] }, async () => {
-            // Otherwise the reads of SQLite, which never wait, would leave others no turn.
+            // Reads of SQLite are synchronous, so other requests could not run between them.
             await setImmediate();
             return read(last);
           });

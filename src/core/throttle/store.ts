@@ -30,7 +30,7 @@ export interface Revision extends PolicedKey {
   revise(tally: Tally): Tally | undefined;
 }
 
-/** A store of failures. `backoff.ts` defines their effects. Every method throws `Unavailable` when the store cannot be reached. */
+/** A store of failures. `backoff.ts` defines the waits after them. Every method throws `Unavailable` when the store cannot be reached. */
 export interface FailureStore {
   /**
    * Counts a failure of each key, or of no key if one has to wait. This holds for any number of simultaneous calls.
@@ -47,8 +47,8 @@ export interface FailureStore {
    */
   listPage(from?: string): Promise<FailurePage>;
   /**
-   * Finds the keys of these ranges. Databases find the start by the primary key. The search goes through many keys in steps, and rests after
-   * each for as long as it took.
+   * Finds the keys of these ranges. SQL databases find `start` by the primary key. A search through many keys has several steps, and pauses
+   * after each step for as long as the step took.
    */
   find(ranges: readonly KeyRange[]): Promise<readonly string[]>;
 }

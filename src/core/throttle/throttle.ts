@@ -48,25 +48,25 @@ export type Throttle = ReturnType<typeof createThrottle>;
 
 export interface ThrottleOptions {
   readonly store: FailureStore;
-  /** Attempts share the turns of all work that computes hashes. */
+  /** Attempts wait for the same turns as all other work that computes password hashes. */
   readonly takeTurn: TakeTurn;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
 /**
- * How often an attempt is counted again because undecided attempts blocked it. The number is higher than that of attempts with one key at
- * once.
+ * How often an attempt is counted again because undecided attempts blocked it. One process runs at most 20 attempts from one network at
+ * once (`atOnce` in `core/access/login-limits.ts`).
  */
 const mostTries = 20;
 
-/** Most calls of `take` that may wait for their turn, for all keys together. Further ones throw `Unavailable`. */
+/** The most calls of `take` that may wait for their turn, for all keys together. Further ones throw `Unavailable`. */
 export const mostUsesWaiting = 500;
 
 /**
  * Creates the throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
- * attempts would refuse each other although all of them would succeed. Therefore only a few run at once: of an account, of a network, and in all. The
- * other attempts wait for their turn, and are counted then.
+ * attempts would refuse each other although all of them would succeed. Therefore only a few run at once: of an account, of a network, and
+ * in all. The other attempts wait for their turn, and are counted when it comes.
  */
 export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOptions) {
   /** For each key, promises for the end of the attempts that this process is counting or checking. */
@@ -98,7 +98,7 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
       const earlier = new Map(limits.keys.map(({ key }) => [key, [...(undecided.get(key) ?? [])]]));
       const { outcome, blocked } = await whileUndecided(limits.keys, () => attemptOnce(limits, check));
       const blocking = blocked.map(({ key }) => earlier.get(key) ?? []);
-      // If no undecided attempt blocks the key, its failures are real.
+      // A key that waits without earlier undecided attempts waits for real failures.
       if (blocking.some((ends) => ends.length === 0) || blocked.length === 0 || tries === mostTries) return outcome;
       await Promise.race(blocking.flat());
     }
@@ -165,14 +165,14 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
       return { keys, next };
     },
 
-    /** Forgets the failures that a success clears. For an attempt whose success has cleared no failure yet (`clears`). */
+    /** Forgets the failures that a success clears. For an attempt whose success has cleared none, because `Checked.clears` was false. */
     forgive: ({ keys, clears = [] }: Limits<string>): Promise<void> =>
       store.revise([...keys.filter(({ onSuccess }) => onSuccess === 'clear'), ...clears].map(clear)),
 
     /**
      * Counts one use of each key, unless one of them has to wait. No success takes it back. Returns whether it was counted. Uses of one key
-     * wait outside the store, where each that waits holds a connection.
-     * @param keys the last one is the party
+     * wait in this process, because each that waits in the database would hold a connection.
+     * @param keys the last one is the party, among which turns are shared (`Work.parties`)
      * @throws {Unavailable} when too many wait, or the store cannot be reached
      */
     async take(keys: readonly PolicedKey[]): Promise<boolean> {
@@ -193,7 +193,7 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
         const { records, next } = await store.listPage(from);
         count += await store.forget(records.map(({ key }) => key).filter(isChosen));
         from = next;
-        // Other requests get a turn here, because reads of SQLite never wait.
+        // Other requests run here. Reads of SQLite are synchronous, and would otherwise block them until the end.
         await setImmediate();
       } while (from !== undefined);
       return count;
