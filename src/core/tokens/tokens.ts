@@ -25,7 +25,7 @@ export type Tokens = ReturnType<typeof createTokens>;
 
 /**
  * One-time tokens: 256 random bits that work once, for one purpose, until they expire (ASVS 6.4.1). Only their hash is stored.
- * Every method throws `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
+ * Every method throws `Unavailable` when the database cannot be reached. `db` may be the transaction of a change that uses the token.
  */
 export function createTokens(database: Database, now: () => number = Date.now) {
   const living = (secret: string) => ({ hash: hashSecret(secret), time: now() });
