@@ -1,9 +1,15 @@
 import { createHmac } from 'node:crypto';
 
-/** @param parts such as the ids of the session and the client */
+/**
+ * @param purpose such as `sid`. Another purpose gives another result
+ * @param parts such as the ids of the session and the client
+ */
 export type Derive = (purpose: string, ...parts: readonly string[]) => string;
 
-/** Derives ids from the ids of a session and a client. The result is always the same, so Janua need not store it. */
+/**
+ * Creates the function that derives ids and signatures from this server's key. The same parts give the same result, so Janua need not store
+ * it.
+ */
 export const createDerive =
   (key: Buffer): Derive =>
   (purpose, ...parts) =>

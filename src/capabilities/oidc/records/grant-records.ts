@@ -7,31 +7,34 @@ import { keyOf, type RecordRows, table, unusedMilliseconds } from './record-rows
 import type { RecordOptions } from './records.ts';
 
 /**
- * Most grants of a user, lasting grants of a user, lasting grants of a user for one client, and codes or tokens of a kind of one grant.
- * Requests that wait for their user have their own limits (`sign-in/room-limits.ts`). Beyond a limit, the oldest are deleted, because the
- * application of a user who signs in again and again would otherwise be locked out. The age of a lasting grant counts from its last use.
+ * Most grants of a user; lasting grants of a user, which outlive their session; lasting grants of a user for one client; and codes or
+ * tokens of one grant, of each kind. Beyond a limit, the oldest are deleted. Refusing new ones would lock out a user who signs in again and
+ * again. The age of a lasting grant counts from its last use. Requests that wait for their user have limits in `sign-in/room-limits.ts`.
  */
 export const mostRecords = { grants: 1000, lastingGrants: 300, lastingGrantsOfClient: 50, ofGrant: 100 };
 
 /**
- * Most used assertions of the clients of a host that the operator has listed, and of all other clients whose requests come from one
- * network. Each lasts five minutes. Beyond the limit, new assertions are refused, because the rows guard against replay. Processes that add
- * at the same time may exceed it by a few.
+ * Most used client assertions (RFC 7523) that are stored for one party. A party is a host of client documents that the operator has listed,
+ * or else the network of the requests. Each row guards against replay, so new assertions beyond the limit are refused. Processes that store
+ * assertions at the same time may exceed the limit by a few.
  */
 export const mostAssertions = 3000;
 
-/** Sessions that one sweep checks, and those that it reads at once. The next sweep continues where this one stopped. */
+/** Most sessions that one sweep checks, and most that it reads by one query. The next sweep continues where this one stopped. */
 const sessionsPerSweep = 10_000;
 const sessionsPerPage = 500;
 
 const removedAtOnce = 500;
 
-/** Grants of applications: the session of each, its lifetime, how many there may be, and the list of those that a user still has. */
+/**
+ * Manages the grants of applications: binds each to its session or lets it outlive the session, limits their number, and lists those of a
+ * user.
+ */
 export function createGrantRecords(
   { database, rows, prepareLookup, revoke, sessionsOfNew }: RecordRows,
   { now, findAccount, isAlive, listSessions }: Pick<RecordOptions, 'now' | 'findAccount' | 'isAlive' | 'listSessions'>,
 ) {
-  /** The session at which the last sweep stopped. */
+  /** The id of the session at which the last sweep stopped. Empty: the next sweep begins anew. */
   let position = '';
 
   const revokeAll = (grants: readonly { readonly id: string }[], db = database): Promise<void> =>
@@ -51,7 +54,7 @@ export function createGrantRecords(
       .where('model', '=', 'Grant')
       .where('expires_at', '>', now());
 
-  /** Revokes the oldest lasting grants of a user. Called after a grant was made to last without its session. */
+  /** Revokes a user's oldest lasting grants beyond the limits. Called after a grant was made to outlive its session. */
   async function limitLasting(grantKey: string, db = database): Promise<void> {
     const one = db.selectFrom(table).select(['user_id', 'client_id']).where('id', '=', grantKey);
     const { user_id: userId, client_id: clientId } = (await one.executeTakeFirst()) ?? {};
@@ -66,13 +69,17 @@ export function createGrantRecords(
   }
 
   return {
-    /** Revokes the oldest grants of a user. Called after a grant was added. */
+    /** Revokes a user's oldest grants beyond the limit. Called after a grant was added. */
     async limitGrants(userId: string): Promise<void> {
       const latest = grantsOf(userId).orderBy('created_at', 'desc').orderBy('id', 'desc');
       await revokeAll(await latest.limit(removedAtOnce).offset(mostRecords.grants).execute());
     },
 
-    /** Tells whether an assertion may be added. @param party hash of the host or network @param time milliseconds since 1970 */
+    /**
+     * Tells whether an assertion may be stored.
+     * @param party hash of the party (`mostAssertions`)
+     * @param time milliseconds since 1970
+     */
     async hasRoomForAssertion(party: string, time: number): Promise<boolean> {
       const unexpired = rows.where('model', '=', 'Assertion').where('party', '=', party).where('expires_at', '>', time);
       const { count } = await unexpired.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
@@ -80,8 +87,8 @@ export function createGrantRecords(
     },
 
     /**
-     * Finds a grant after a code or token of it was added. Its `excess` is null unless there are too many of that kind. The same statement
-     * counts them, because another one would make each sign-in slower.
+     * Finds the grant of a code or token that was just stored. `excess` is null unless the grant has too many records of that kind. The
+     * same statement counts them, because a second one would slow down each sign-in.
      */
     findGrant: prepareLookup((grantKey, model) => {
       const one = rows.select('grant_id').where('grant_id', '=', grantKey).where('model', '=', model).limit(sql.lit(1));
@@ -89,15 +96,15 @@ export function createGrantRecords(
       return rows.selectAll().select(excess).where('id', '=', grantKey);
     }, 'id'),
 
-    /** Removes the oldest codes or tokens of a grant. */
+    /** Deletes the oldest codes or tokens of a grant beyond the limit. */
     async limitOfGrant(grantKey: string, model: string): Promise<void> {
       const own = rows.select('id').where('grant_id', '=', grantKey).where('model', '=', model);
       const latest = own.orderBy('created_at', 'desc').orderBy('id', 'desc');
-      // Two requests may delete the same rows, and deadlock.
+      // Two requests that delete the same rows may deadlock, so the statement is repeated.
       await repeated(() => removeBeyond(database, table, latest, mostRecords.ofGrant));
     },
 
-    /** Deletes the grants of sessions that have ended, however they ended. Nothing uses them again. */
+    /** Deletes the grants of sessions that have ended, however they ended. No request can use these grants any more. */
     async removeOfEnded(): Promise<void> {
       const bound = rows.select('session_id').distinct().where('session_id', 'is not', null).orderBy('session_id');
       for (let count = 0; count < sessionsPerSweep; count += sessionsPerPage) {
@@ -111,13 +118,16 @@ export function createGrantRecords(
       }
     },
 
-    /** Saves a new grant together with its session, because the library has no such field. */
+    /**
+     * Saves a new grant with the id of its session. The library's grants have no field for the id, so `upsert` reads it from
+     * `sessionsOfNew`.
+     */
     async bind(grantId: string, sessionId: string, save: () => Promise<unknown>): Promise<void> {
       sessionsOfNew.set(grantId, sessionId);
       await save().finally(() => sessionsOfNew.delete(grantId));
     },
 
-    /** Makes a grant outlive its session, until the stamp of the account changes or nothing has used it for 30 days. */
+    /** Makes a grant outlive its session, until the stamp of the account changes (`stampOf`), or the grant is not used for 30 days. */
     async keep(grantId: string, stamp: string, db = database): Promise<void> {
       const kept = { stamp, session_id: null, expires_at: now() + unusedMilliseconds };
       await db.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
@@ -136,7 +146,8 @@ export function createGrantRecords(
     async clientsOf(userId: string): Promise<{ readonly clientId: string; readonly since: Date }[]> {
       const account = await findAccount(userId);
       if (account === undefined || account.disabled) return [];
-      // Each grant may have a session of its own, and a look-up of each would hold up other requests.
+      // Reads all sessions of the user at once. Each grant may have another session, and a look-up for each grant would hold up other
+      // requests.
       const sessions = new Set((await listSessions(account)).map(({ id }) => id));
       const found = new Map<string, Date>();
       for (const row of await livingOf(userId).orderBy('created_at').execute()) {

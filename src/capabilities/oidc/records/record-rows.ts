@@ -10,12 +10,14 @@ export type Payload = Record<string, unknown>;
 
 export const table = 'janua_oidc_records';
 
-/** Milliseconds for which an unused grant lasts that outlives its session. */
+/** Milliseconds after its last use for which a grant that outlives its session is valid. */
 export const unusedMilliseconds = 30 * 86_400_000;
 
 export const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
 
-/** Characters that a refresh token shares with all its successors: 132 random bits, which only their holders know. */
+/**
+ * Characters of the prefix that a refresh token shares with all its successors, its family: 132 random bits, which only the client knows.
+ */
 export const familyLength = 22;
 
 export const hasFamily = (token: string): boolean => token.length === familyLength + 43;
@@ -23,7 +25,10 @@ export const hasFamily = (token: string): boolean => token.length === familyLeng
 /** Returns the key that all refresh tokens of one sign-in share. */
 export const familyKeyOf = (token: string): string => keyOf('refresh tokens', token.slice(0, familyLength));
 
-/** Stands for a record's own id in its payload. JSON never contains it, because control characters are escaped. */
+/**
+ * Replaces a record's own id in the stored payload, because only hashes of ids are stored. JSON never contains this character, because it
+ * escapes control characters.
+ */
 export const ownIdPlaceholder = '\u0001';
 
 export const emptyRow = {
@@ -39,7 +44,7 @@ export const emptyRow = {
   party: null,
 };
 
-/** The columns of a record that the library gets, and those that tell whether it is valid. */
+/** The columns that hold the library's payload, and those that tell whether the record is valid. */
 export type FoundRecord = Pick<
   Row<typeof table>,
   'id' | 'payload' | 'stamp' | 'user_id' | 'consumed_at' | 'expires_at'
@@ -47,7 +52,6 @@ export type FoundRecord = Pick<
 
 export type RecordRows = ReturnType<typeof createRecordRows>;
 
-/** Creates the queries of records in the database. */
 export function createRecordRows(
   { database, prepareLookup }: OpenDatabase,
   findAccount: (userId: string) => Promise<Account | undefined>,
@@ -57,15 +61,15 @@ export function createRecordRows(
     database,
     rows,
     prepareLookup,
-    /** The session of each grant that is being saved. */
+    /** Ids of sessions, by the ids of the grants that are being saved (`bind`). */
     sessionsOfNew: new Map<string, string>(),
     findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),
     findToken: prepareToken({ database, prepareLookup }),
     findByLookup: prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup'),
 
     /**
-     * Ends grants at once, in the transaction if there is one. Their codes and tokens, which are worth nothing without them, follow in
-     * batches, between which others run. Those that a fault leaves behind expire.
+     * Deletes grants at once, in the transaction if there is one. Their codes and tokens are invalid without the grant. They are deleted
+     * afterwards in batches, so that other statements can run in between. Rows that a fault leaves behind expire.
      */
     async revoke(grantKeys: readonly string[], db = database): Promise<void> {
       if (grantKeys.length === 0) return;
@@ -84,7 +88,7 @@ export function createRecordRows(
   };
 }
 
-/** Prepares a look-up of a token with all that a use of it needs. */
+/** Prepares the query that reads a token with its grant, its client and the subject of its user, which saves further queries. */
 const prepareToken = ({ database, prepareLookup }: Pick<OpenDatabase, 'database' | 'prepareLookup'>) =>
   prepareLookup(
     (key) =>

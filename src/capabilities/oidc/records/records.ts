@@ -45,10 +45,13 @@ export class PolledTooFast extends Error {
   override readonly name = 'PolledTooFast';
 }
 
-/** Milliseconds for which a used refresh token returns its successor again. Several processes of a client may share one token. */
+/**
+ * Milliseconds after its first use in which a refresh token returns the same successor again. Several processes of a client may share one
+ * token.
+ */
 const graceMilliseconds = 10_000;
 
-/** Milliseconds. A use that prolongs a grant by less is not written. */
+/** Milliseconds. A use that would prolong a grant by less is not stored, which saves a statement. */
 const renewalMilliseconds = 3_600_000;
 
 const pollMilliseconds = 5000;
@@ -69,17 +72,17 @@ export interface UsedAssertion {
   readonly party: string;
 }
 
-/** A device that is being answered. */
+/** A device's request that the user's decision has claimed (`takeDevice`). */
 export interface TakenDevice {
   readonly id: string;
   readonly payload: string;
 }
 
-/** The rows that one statement has read for a token. Its request looks up none of them again. */
+/** The rows that one statement has read for a token. The request with the token reads none of them again. */
 export interface TokenRows {
-  /** The token and its grant by their keys. Undefined for a key that no record has. */
+  /** The token and its grant by the ids of their rows. The value undefined stands for a row that does not exist. */
   readonly records: ReadonlyMap<string, FoundRecord | undefined>;
-  /** Undefined if the client has a metadata document instead. */
+  /** Undefined for a client of a metadata document, which has no row. */
   readonly client?: Row<'janua_clients'> | undefined;
   readonly subject?: Pick<Row<'janua_subjects'>, 'user_id' | 'subject'>;
 }
@@ -88,8 +91,8 @@ export type Records = ReturnType<typeof createRecords>;
 
 /**
  * Stores the records of the provider in the database. Only hashes are stored, so a thief of the database can use none of them. A
- * conditional update takes a code or token that may be used once: of several requests at a time, one gets it, and the others revoke the
- * grant (RFC 9700 4.5, 4.14.2).
+ * conditional update marks a code or token that may be used once. If several requests use it at the same time, one succeeds, and the others
+ * revoke the grant (RFC 9700 4.5, 4.14.2).
  */
 export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const { now, key, userIdOf } = options;
@@ -100,11 +103,11 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   /** Creates the first refresh token of a sign-in. */
   const newRefreshToken = (): string => createSecret().slice(0, familyLength) + createSecret();
 
-  /** Computes the refresh token that follows another one, from that token and the key of this server. */
+  /** Derives the refresh token that replaces another one. */
   const successorOf = (token: string): string =>
     token.slice(0, familyLength) + createHmac('sha256', key).update(token).digest('base64url');
 
-  /** Deletes used refresh tokens whose grace has passed. `findUsed` still recognizes them by their family. */
+  /** Deletes used refresh tokens after their grace (`graceMilliseconds`). `findUsed` still recognizes them by their family. */
   async function removeUsed(id: string): Promise<void> {
     // Reads first, to avoid a deadlock: a statement that deletes by another index could lock the rows in another order than the request
     // that stores the successor.
@@ -117,8 +120,8 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   }
 
   /**
-   * Finds a refresh token that was used and deleted. Its holder has had a token of the family, so it counts as used again (RFC 9700
-   * 4.14.2).
+   * Recognizes a refresh token that was used and deleted. Only a holder of a token of its family knows the prefix, so the token counts as
+   * used again (RFC 9700 4.14.2).
    */
   async function findUsed(id: string): Promise<Payload | undefined> {
     const [living] = await findByLookup(familyKeyOf(id));
@@ -148,7 +151,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     exp: Math.floor(Number(row.expires_at) / 1000),
   });
 
-  /** Returns the records of one kind, with the methods that the library expects. */
+  /** Returns the methods that the library expects, for the records of one kind. */
   const of = (model: string) => ({
     /** @throws {AlreadyUsed} if its grant was revoked meanwhile */
     async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
@@ -197,7 +200,9 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       await database.updateTable(table).set({ expires_at: until }).where('id', '=', grantKey).execute();
     },
 
-    /** @param polls whether a device asks for its tokens @param read the rows of the request's token @throws {PolledTooFast} */
+    /**
+     * @param polls true if a device polls for its tokens @param read rows that the request has read with its token @throws {PolledTooFast}
+     */
     async find(id: string, polls = false, read?: TokenRows): Promise<Payload | undefined> {
       const key = keyOf(model, id);
       const row = read?.records.has(key) ? read.records.get(key) : (await findRow(key))[0];
@@ -215,7 +220,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       return { ...payload, consumed: Math.floor(Number(row.consumed_at) / 1000) };
     },
 
-    /** Finds a device code by its user code. The text of the device code is not stored. */
+    /** Finds a device code by its user code. The payload lacks the device code itself, of which only a hash is stored. */
     async findByUserCode(userCode: string): Promise<Payload | undefined> {
       const [row] = await findByLookup(keyOf('user code', userCode));
       return row && { ...toPayload(row, ''), userCode, consumed: row.consumed_at ?? undefined };
@@ -235,7 +240,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       throw new AlreadyUsed();
     },
 
-    /** False if the record did not exist, as for the later of two requests. */
+    /** False if the record did not exist, for example because another request has just deleted it. */
     destroy: async (id: string): Promise<boolean> =>
       (await countDeleted(database.deleteFrom(table).where('id', '=', keyOf(model, id)))) > 0,
 
@@ -250,7 +255,10 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     newRefreshToken,
     successorOf,
 
-    /** Reads an access token or refresh token with its grant, its client and the subject of its user. Undefined if it has no grant. */
+    /**
+     * Reads an access token or refresh token with its grant, its client and the subject of its user. Undefined without the grant or the
+     * subject: the request then reads each row by itself.
+     */
     async readToken(token: string): Promise<TokenRows | undefined> {
       const keys = { access: keyOf('AccessToken', token), refresh: keyOf('RefreshToken', token) };
       const key = hasFamily(token) ? keys.refresh : keys.access;
@@ -259,7 +267,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       if (found === undefined) return { records };
       const { id, payload, consumed_at, expires_at, stamp, user_id, grant_id, grant_payload, grant_expires_at } = found;
       const { client_id, name, secret_hash, settings, created_at, subject_user_id, subject } = found;
-      // A comparison of the database may be less exact, such as one that ignores case.
+      // The query may have joined the row of another user, because some databases ignore case in comparisons.
       if (grant_id === null || subject === null || user_id === null || user_id !== subject_user_id) return undefined;
       const grant = { id: grant_id, payload: grant_payload, consumed_at: null, expires_at: grant_expires_at };
       const client = { id: client_id, name, secret_hash, settings, created_at };
@@ -286,7 +294,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       const model = 'Assertion';
       const id = keyOf(model, JSON.stringify([issuer, jti]));
       const party = keyOf('assertions', by.party);
-      // Otherwise assertions that are about to expire would make room for new ones at once, while their rows still wait for the cleaning.
+      // An assertion that expires soon would otherwise no longer count for the limit, while its row stays until the next cleaning.
       const keptUntil = Math.max(end, now() + leastKept);
       if (!(await grants.hasRoomForAssertion(party, now()))) return 'too-many';
       const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: keptUntil };
@@ -321,7 +329,10 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       return numUpdatedRows > 0n ? { id: row.id, payload: row.payload } : undefined;
     },
 
-    /** Answers a device. It gets its tokens with its next request. @param stamp of the account. The grant lasts until the stamp changes */
+    /**
+     * Stores the answer to a device, which gets its tokens or an error with its next request.
+     * @param stamp the stamp of the account, if the user has allowed the device. The grant lasts until the stamp changes
+     */
     answerDevice: ({ id, payload }: TakenDevice, answer: Payload, stamp?: string): Promise<void> =>
       inTransaction(database, async (db) => {
         const { grantId } = answer;
