@@ -11,9 +11,9 @@ type RetiredKey = Pick<webcrypto.JsonWebKey, 'kty' | 'n' | 'e' | 'crv' | 'x' | '
 const algorithmOf = ({ kty }: RetiredKey): Signature => (kty === 'EC' ? 'ES256' : 'RS256');
 
 /**
- * Stores the public halves of keys that no longer sign, for as long as a session can last in which they signed. They are not published.
- * Applications send an old ID token as a hint (`id_token_hint`) when their user logs out. A key may be retired because it leaked, so a page
- * then asks the user.
+ * Stores the public halves of keys that no longer sign. An application may send an old ID token as a hint (`id_token_hint`) when its user
+ * logs out, and the key verifies the token. A key is stored for as long as a session can last in which it signed, but is not published. It
+ * may have leaked, so Janua asks the user before a logout with such a hint.
  * @param sessionSeconds most seconds that a session may last
  * @param now milliseconds since 1970
  */
@@ -21,7 +21,11 @@ export function createRetiredKeys(records: Pick<Records, 'of'>, sessionSeconds: 
   const { upsert, find } = records.of('RetiredKey');
 
   return {
-    /** Stores a retired key. May be called again. @param key private or public @param unpublishedAt milliseconds since 1970 */
+    /**
+     * Stores a retired key. May be called again for the same key.
+     * @param key private or public
+     * @param unpublishedAt milliseconds since 1970
+     */
     async keep({ kid, ...key }: RetiredKey & { readonly kid: string }, unpublishedAt: number): Promise<void> {
       const { kty, n, e, crv, x, y } = key;
       const seconds = sessionSeconds - Math.floor((now() - unpublishedAt) / 1000);
@@ -35,7 +39,7 @@ export function createRetiredKeys(records: Pick<Records, 'of'>, sessionSeconds: 
   };
 }
 
-/** Reads an ID token that a retired key has signed. Undefined for any other text, or an ID token of another client. */
+/** Reads an ID token that a retired key has signed. Undefined for any other text, and for an ID token of another client. */
 export async function readRetiredHint(
   token: string,
   of: { readonly issuer: string; readonly clientId: string; readonly findKey: RetiredKeys['find'] },

@@ -30,7 +30,7 @@ const overlapMilliseconds = 24 * 60 * 60 * 1000;
 /** Milliseconds for which a new key is published before it signs: until then, another process may not know it yet. */
 const announcedMilliseconds = 2 * 60 * 1000;
 
-/** Seconds until another try makes sense, once the operator has corrected the fault. */
+/** `Retry-After` in seconds, if a key cannot be decrypted. The operator has to correct that. */
 const retryAfter = 60;
 
 /** A private key (RFC 7517). */
@@ -41,9 +41,9 @@ export interface SigningKey extends webcrypto.JsonWebKey {
 }
 
 export interface LoadedKeys {
-  /** Changes with the keys. */
+  /** Differs for another list of keys. */
   readonly version: string;
-  /** The newest first. Keys that do not sign yet are last. */
+  /** The library signs with the first key of an algorithm, so new keys that do not sign yet are last. See `readRows`. */
   readonly keys: SigningKey[];
 }
 
@@ -76,12 +76,13 @@ export function createSigningKeys(
   }
 
   /**
-   * Makes the missing keys. Of several processes, only one does: the others wait at a row that each of them changes first.
+   * Makes the missing keys. Only one process makes them: each first updates the same row of `janua_leases`, and the others wait for its
+   * lock.
    * @param recordRotation records that the present keys are retired. Undefined if they stay
    */
   async function makeMissing(recordRotation?: (db: Database) => Promise<void>): Promise<void> {
     await cipher.prepare(async () => !(await hasEncrypted(database)));
-    // Keys are made before the transaction, because RSA takes longer than a transaction should.
+    // Keys are made before the transaction, because generating an RSA key takes longer than a transaction should.
     const made = await Promise.all(signatures.map(make));
     const name = 'signing-keys';
     await insertNew(database.insertInto('janua_leases').values({ name, expires_at: 0 }));
@@ -97,7 +98,8 @@ export function createSigningKeys(
   }
 
   /**
-   * Reads the rows of keys in use, then of retired keys, the latest first, then of announced keys. Deletes keys that were retired long ago.
+   * Reads the rows of keys in use, then of retired keys, the latest first, then of announced keys, which do not sign yet
+   * (`announcedMilliseconds`). Deletes keys that are no longer published (`overlapMilliseconds`).
    */
   async function readRows() {
     const all = await rows(database).selectAll().orderBy('algorithm').execute();
@@ -118,13 +120,14 @@ export function createSigningKeys(
     const opened = cipher.decrypt(private_key, contextOf(id));
     if (opened !== undefined)
       return { ...JSON.parse(opened.toString()), kid: id, alg: algorithm, use: 'sig' } as SigningKey;
-    // A new key in place of one in use would hide the fault. With a retired key, only the tokens that it has signed are lost.
+    // A key in use that cannot be decrypted is not replaced, because that would hide the fault from the operator. Without a retired key,
+    // only the tokens that it has signed become invalid.
     if (retired_at === null) throw new Unavailable('Signing', retryAfter, new Error('a key cannot be decrypted'));
     return undefined;
   }
 
   return {
-    /** Returns the keys in use, and keys that were retired within 24 hours. Makes the first keys. */
+    /** Returns the keys in use, and keys that were retired within 24 hours. Makes missing keys. */
     async load(): Promise<LoadedKeys> {
       let found = await readRows();
       const isUsed = (name: Signature) => found.some((row) => row.algorithm === name && row.retired_at === null);
@@ -139,7 +142,7 @@ export function createSigningKeys(
     /**
      * Retires the present keys, and makes new ones. Running servers publish them within a minute, and sign with them two minutes later at
      * most.
-     * @param recordIn records it in the transaction
+     * @param recordIn records the rotation in its transaction
      */
     rotate: (recordIn: (db: Database) => Promise<void> = async () => {}): Promise<void> => makeMissing(recordIn),
   };

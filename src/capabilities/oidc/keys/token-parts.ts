@@ -1,8 +1,8 @@
 type Part = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the header and payload of a signed token (RFC 7515 7.1), without its signature. The caller has verified the token, does so now, or
- * looks up the client whose settings verify it. A part is undefined if it is no JSON object.
+ * Reads the header and payload of a signed token (RFC 7515 7.1), and does not verify the signature. Each caller has verified the token
+ * already, or verifies it next. A part is undefined if it is no JSON object.
  */
 export function readToken(token: string): { readonly header: Part | undefined; readonly payload: Part | undefined } {
   const [head = '', body = ''] = token.split('.');
