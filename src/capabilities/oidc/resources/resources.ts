@@ -23,7 +23,7 @@ export interface NewResource {
 }
 
 export interface Resource extends NewResource {
-  /** The client id with which it asks about its tokens. Undefined if it has no secret. */
+  /** The client id with which it asks about its tokens (RFC 7662). Undefined if it has no secret. */
   readonly clientId: string | undefined;
 }
 
@@ -49,7 +49,7 @@ export function createResources(database: Database, now: () => number) {
   return {
     /** Finds a resource. A host without a path is found with and without a slash at the end (RFC 3986 6.2.3). */
     async find(uri: string): Promise<Resource | undefined> {
-      // Addresses that no resource can have are not looked up: not every database compares U+0000.
+      // Addresses that no resource can have are not looked up, because PostgreSQL refuses a text that contains U+0000.
       if (!isResourceUri(uri)) return undefined;
       const spellings = new URL(uri).pathname === '/' ? [uri, uri.endsWith('/') ? uri.slice(0, -1) : `${uri}/`] : [uri];
       const found = await rows.where('uri', 'in', spellings).execute();
@@ -84,8 +84,8 @@ export function createResources(database: Database, now: () => number) {
     },
 
     /**
-     * Gives a resource a new secret, which cannot be read again, and an id unless it has one. Undefined if no resource has that URI.
-     * @param uri as it was added
+     * Gives a resource a new secret, which cannot be read again, and a client id unless it has one. Undefined if no resource has that URI.
+     * @param uri spelled as it was added
      */
     setSecret: (uri: string, recordIn = recordNothing): Promise<{ clientId: string; secret: string } | undefined> =>
       inTransactionOn(database, { rows: [uri] }, async (db) => {
