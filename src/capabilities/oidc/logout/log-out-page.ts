@@ -2,14 +2,14 @@ import type { leaveView } from '../../../web/leave.ts';
 import type { Page } from '../../../web/page.ts';
 import { type Answer, view } from '../../../web/view.ts';
 
-/** The page that asks, that goes on by itself, or that says that the user is logged out. */
+/** The page asks the user, continues by itself, or says that the user is logged out. */
 interface LogOut {
   readonly given: Readonly<Record<string, string>>;
   readonly path: string;
   readonly action?: string;
   readonly goesOn?: true;
   readonly isOver?: true;
-  /** The user who is asked. */
+  /** The name of the user who is asked. Undefined if the page does not ask. */
   readonly account?: string;
   readonly application?: string | undefined;
   /** The id of the request, by which the operator finds the fault. */

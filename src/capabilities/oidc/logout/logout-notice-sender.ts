@@ -21,8 +21,8 @@ export interface LogoutNotice {
 export interface NoticeSenderOptions {
   readonly database: Database;
   /**
-   * Sends a notice. Does nothing for a client that takes no notices any more. @throws {Error} if the client did not accept it within
-   * seconds
+   * Sends a notice. Does nothing for a client that takes no notices any more.
+   * @throws {Error} if the client does not accept it in time
    */
   readonly send: (notice: LogoutNotice) => Promise<void>;
   /** Finds the id of the user whom applications know by this subject. */
@@ -43,10 +43,10 @@ const firstPause = 5_000;
 const pauses = [firstPause, 30_000, 120_000, 600_000];
 const longestPause = 3_600_000;
 
-/** Hosts that get notices at the same time, and notices that each of them gets at the same time. */
+/** Most hosts to which notices are sent at the same time, and most notices that each host gets at the same time. */
 const { atOnce: hostsAtOnce, ofHost: noticesAtOnce } = outsideLimits;
 
-/** Most notices to a client between two looks for due notices. A look reads all due notices. */
+/** Most notices that one call of `tell` sends. Each call costs a query of all due notices. */
 const noticesPerLook = 50;
 
 /** Milliseconds for which `close` waits for notices that are being sent. */
@@ -55,15 +55,15 @@ const closingMilliseconds = 5_000;
 type Row = Tables['janua_logout_notices'];
 
 /**
- * Sends the notices that are due. Only one process sends at a time. If it crashes, another one continues within 15 seconds. A crash may
- * send a notice twice, but loses none. A host that answers slowly delays only the notices to its own clients.
+ * Sends the notices that are due. Only one process sends at a time. If it crashes, another one continues within 15 seconds. After a crash,
+ * a notice may be sent twice, but none is lost. A host that answers slowly delays only the notices to its own clients.
  */
 export function createNoticeSender({ database, send, userIdOf, findClient, audit, log, now }: NoticeSenderOptions) {
-  /** By host. */
+  /** The calls of `tell` that are under way, by host. */
   const busy = new Map<string, Promise<void>>();
-  /** The time of each host's last turn. */
+  /** The time at which `tell` was last called for each host, in milliseconds since 1970. */
   const lastTurns = new Map<string, number>();
-  /** The hosts of clients, as this work found them. */
+  /** The hosts by client. `sendAll` empties the map, because addresses of clients may change. */
   const hosts = new Map<string, string>();
   let woken = Promise.withResolvers<void>();
 
@@ -107,8 +107,8 @@ export function createNoticeSender({ database, send, userIdOf, findClient, audit
   }
 
   /**
-   * Starts hosts whose last turn is longest ago, each with one client. If several have had none, the host whose notice is due first comes
-   * first.
+   * Starts to send to hosts, each with one of its clients. The host whose last call of `tell` is longest ago comes first. Of hosts without
+   * a call yet, the one whose notice is due first comes first.
    */
   async function startHosts(mayGoOn: () => boolean): Promise<void> {
     if (busy.size === hostsAtOnce) return;
@@ -137,10 +137,10 @@ export function createNoticeSender({ database, send, userIdOf, findClient, audit
     while (rows.length > 0 && !isAway && mayGoOn())
       isAway = (await Promise.all(rows.splice(0, noticesAtOnce).map(attempt))).includes(false);
     if (!isAway) return;
-    // The client is unreachable: its other notices need not find that out one by one.
+    // The client is unreachable, so its other due notices are put off without an attempt.
     const ofIt = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
     const others = ofIt.set({ due_at: now() + firstPause }).where('due_at', '<=', now());
-    // Giving up a notice locks the rows in another order, so the two may deadlock.
+    // `giveUp` may lock the same rows in another order at the same time, and deadlock.
     await repeated(() => others.execute());
   }
 
@@ -155,7 +155,8 @@ export function createNoticeSender({ database, send, userIdOf, findClient, audit
       await send({ clientId, subject, sid });
     } catch (error) {
       if (error instanceof Unavailable && error.part !== outsidePart) throw error;
-      // Without a turn, nothing was sent. The notices of the client are put off, and this does not count as a failure of the client.
+      // `guarded-fetch.ts` had no free connection in time, so nothing was sent. The notices are put off, and no failure of the client is
+      // counted.
       if (error instanceof Unavailable) return false;
       await noteFailure(row, error instanceof Error ? error.message : undefined);
       return false;
@@ -175,7 +176,7 @@ export function createNoticeSender({ database, send, userIdOf, findClient, audit
     await database.updateTable('janua_logout_notices').set(again).where('id', '=', row.id).execute();
   }
 
-  /** @param reason for the log, if it differs from that of the event */
+  /** @param why reason in the audit event @param reason reason in the log */
   async function giveUp(row: Row, why: 'too-many' | undefined, reason: string | undefined = why): Promise<void> {
     log.warn({ ...detailsOf(row), reason }, 'an application was not told of a logout');
     const { session_id: sessionId, client_id: clientId } = row;

@@ -16,7 +16,7 @@ export interface ExpectedNotice extends LogoutNotice {
   readonly sessionId: string;
 }
 
-/** The session or the user of sessions that may have ended, for example by an event of the audit. */
+/** The session that may have ended, or the user whose sessions may have ended. */
 export interface Ending {
   readonly sessionId?: string | undefined;
   readonly userId?: string | undefined;
@@ -33,21 +33,21 @@ const sendingMilliseconds = dayMilliseconds;
 const removedAtOnce = 100;
 
 /**
- * Most notices of a user's ended sessions to one client, which is unreachable. Beyond the limit, the oldest are given up, and the audit
- * records it.
+ * Most unsent notices to one client about ended sessions of one user. They pile up while the client is unreachable. Beyond the limit, the
+ * oldest are given up, and the audit records it.
  */
 export const mostDue = 300;
 
-/** Milliseconds between two sweeps of all processes together. */
+/** Milliseconds between two sweeps. All processes together do one sweep in that time. */
 const sweepInterval = 30_000;
 
-/** Sessions that one sweep checks, and those that it reads at once. The next sweep continues where this one stopped. */
+/** Most sessions that one sweep checks, and most that it reads by one query. The next sweep continues where this one stopped. */
 const sessionsPerSweep = 5_000;
 const sessionsPerPage = 500;
 
 /**
- * Tells applications that a session has ended (OpenID Connect Back-Channel Logout). A row exists from the moment in which the application
- * learns of the session, so that no crash loses a notice. `checkNow` finds the end at once in the process that ended the session. A sweep
+ * Tells applications that a session has ended (OpenID Connect Back-Channel Logout). The row of a notice is stored before the application
+ * learns of the session, so that no crash loses the notice. `checkNow` finds the end at once in the process that ended the session. A sweep
  * finds sessions that another process ended, or that expired. Work in the background never throws: a later sweep repeats it.
  */
 export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOptions) {
@@ -56,7 +56,7 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
   const waiting = () => database.selectFrom('janua_logout_notices').select('session_id').where('due_at', 'is', null);
   const looks = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
-  /** The session at which the last sweep stopped. */
+  /** The id of the session at which the last sweep stopped. Empty: the next sweep begins anew. */
   let position = '';
 
   async function judge(rows: readonly { readonly session_id: string }[]): Promise<void> {
@@ -129,10 +129,12 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
       await insertNew(database.insertInto('janua_logout_notices').values(row));
     },
 
-    /** Checks at once whether the session, or sessions of the user, have ended. The sweep finds the sessions of a removed user. */
+    /**
+     * Checks at once whether the session, or sessions of the user, have ended. A removed user has no subject any more, so only the sweep
+     * finds the sessions.
+     */
     checkNow: (ending: Ending): void => run(() => judgeConcerned(ending)),
 
-    /** Begins to sweep and to send. */
     start(): void {
       timer ??= setInterval(() => run(sweep), sweepInterval).unref();
       run(sweep);

@@ -30,7 +30,7 @@ const fields = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state
 
 type Given = Readonly<Partial<Record<(typeof fields)[number], string>>>;
 
-/** The faults in the words of the protocol. */
+/** The text that is recorded for each fault, with the parameter names of the protocol. */
 const faults: Readonly<Record<LogOutFault, string>> = {
   'logout-hint': 'id_token_hint is not valid, or not for client_id',
   'unknown-client': 'client not found',
@@ -67,7 +67,6 @@ function targetOf({ address }: AskedLogOut, { state }: Given): string | undefine
   return target.href;
 }
 
-/** Creates the handlers of the logout pages. */
 function createSteps(parts: () => LogOutParts) {
   async function read(sent: unknown, caller: Caller) {
     const given = readGiven(sent);
@@ -98,7 +97,7 @@ function createSteps(parts: () => LogOutParts) {
     return { given, application, path, request_id: asked.fault && request.id };
   };
 
-  /** Answers where no session is left. */
+  /** Answers a browser or program without a session: leads it back to the application, or says that the user is logged out. */
   function goOn(request: Request, reply: Reply, read: Read): Answer<typeof logOutView> | Reply {
     const { asked, given } = read;
     if (asked.fault !== undefined) {
@@ -117,7 +116,7 @@ function createSteps(parts: () => LogOutParts) {
   async function endNamed(request: Request, { provider, asked, given }: Read): Promise<void> {
     if (given.id_token_hint === undefined) return;
     if (await parts().applicationLogOut.endSessionOfToken(provider, asked, request.caller)) return;
-    // The program must not believe that the session has ended.
+    // The program gets an error, because it must not believe that the session has ended.
     if (asked.fault === undefined) await note(request, { provider, asked, given }, 'logout-hint');
     throw new Refusal(applicationRefused);
   }
@@ -141,11 +140,11 @@ function createSteps(parts: () => LogOutParts) {
   const mayEnd = (provider: OpenIdProvider, asked: AskedLogOut, { session }: { session: { id: string } }) =>
     asked.fault === undefined && parts().applicationLogOut.mayEndWithoutQuestion(provider, asked, session);
 
-  /** Handles the user's answer, or the page that went on by itself. */
+  /** Handles the form that the user has submitted, or that the page has submitted by itself. */
   async function confirm(request: Request, reply: Reply): Shown<typeof logOutView> {
     const found = await read(request.body, request.caller);
     const signedIn = await findSignedIn(request);
-    // Another window has logged out already.
+    // The user has logged out in another window already.
     if (signedIn === undefined) return goOn(request, reply, found);
     // The page that goes on by itself has not asked the user, and another user may have logged in since.
     const wasAsked = bodyField(request.body, 'asked') === 'yes';
@@ -162,7 +161,7 @@ function createSteps(parts: () => LogOutParts) {
         },
       );
     if (hasEnded) reply.answerLogOut();
-    // With a fault, the page has said that it does not lead back.
+    // If the request has a fault, the page has said that it does not lead back to the application.
     return found.asked.fault === undefined ? goOn(request, reply, found) : reply.redirect('/auth/login?state=0', 303);
   }
 
