@@ -6,7 +6,7 @@ import { aboutClient, displayName, mayUse, type ProviderClient } from '../client
 import type { events } from '../events.ts';
 import { notInGroup, secondFactorOff } from '../refusals.ts';
 
-/** The reason why a user cannot use an application, which the user cannot change. */
+/** The refusal of a user who may not use an application, and who cannot remove the reason. */
 export type AccessBarrier = typeof notInGroup | typeof secondFactorOff;
 
 /** The refusal, as the page shows it. */

@@ -25,7 +25,7 @@ export function createDeviceDecisions(
   barriers: Barriers,
   giveConsent: GiveConsent,
 ) {
-  /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, which also answers the device */
+  /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, and then the device gets `access_denied` */
   async function showDevice(provider: OpenIdProvider, userCode: string, request: Deciding) {
     const { signedIn, caller } = request;
     const device = await provider.findDevice(readUserCode(userCode), caller);

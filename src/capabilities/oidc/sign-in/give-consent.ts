@@ -36,8 +36,8 @@ export function createGiveConsent({ consents, findAccount, hold, audit }: GiveCo
   }
 
   /**
-   * Stores a consent while the account is locked. A consent carries no stamp, so one that is given during a reset must not be stored after
-   * it.
+   * Stores a consent while the account is locked. A password reset deletes consents. Without the lock, a consent that was given during the
+   * reset could be stored after it, because a consent carries no stamp of the account.
    */
   async function keepConsent(
     account: Account,
@@ -49,14 +49,14 @@ export function createGiveConsent({ consents, findAccount, hold, audit }: GiveCo
     return hold(provedBy(account), async (held) => {
       const before = await consents.find(held.user, client.clientId, held.db);
       const kept = before?.version === version ? before.scope : [];
-      // An application may ask again and again. Storing each answer would use up the changes that a user may make, and record nothing new.
+      // An application may ask again and again. Storing each answer would use up the user's limit of changes, and record nothing new.
       if (before?.version === version && wanted.every((scope) => kept.includes(scope))) return;
       await consents.give(held, client.clientId, { scope: [...new Set([...kept, ...wanted])], version });
       await recordIn(held.db);
     });
   }
 
-  /** @throws {Refusal} `not-authenticated`; {AccountChanged} */
+  /** @throws {Refusal} `not-authenticated` @throws {AccountChanged} */
   return async (
     { client, asked }: Pick<WaitingRequest, 'client' | 'asked'>,
     { signedIn, caller }: Deciding,

@@ -86,5 +86,5 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
   );
 }
 
-/** Returns only the path, because the address is ours, and the browser has to stay on its origin. */
+/** Returns only the path of an address of Janua. The browser may be at another of its origins, and has to stay there. */
 const pathOf = (address: string): string => (address.startsWith('/') ? address : new URL(address).pathname);

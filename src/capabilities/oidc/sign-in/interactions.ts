@@ -22,7 +22,7 @@ import { createGiveConsent, type GiveConsentOptions } from './give-consent.ts';
 
 export type InteractionOptions = BarrierOptions & GiveConsentOptions & DeviceOptions;
 
-/** A request with its raw parts, because the library reads and writes cookies itself. */
+/** A request with Node's request and response, because the library reads and writes cookies itself. */
 export interface InteractionRequest extends Deciding {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
@@ -90,10 +90,11 @@ export function createInteractions(options: InteractionOptions) {
       await requireStepUp(signedIn, { maxAgeSeconds: undefined, secondFactor: true }, { caller });
     } catch (error) {
       const isMissing = error instanceof Refusal && error.answer === noSecondFactor;
-      // An application that only asks for a second factor learns that the user has none (OpenID Connect Core 3.1.2.1).
+      // If an application only asks for a second factor, the user may continue without one, and the claim `acr` says so (OpenID Connect
+      // Core 3.1.2.1).
       if (!isMissing) throw error;
       if (!client.secondFactor && !wants('essential_acr', 'essential_acrs')) return;
-      // The user returns by the request itself, which names the application.
+      // After adding a factor, the user returns to the request itself, because its address names the application.
       throw new Refusal(noSecondFactor, undefined, undefined, provider.returnAddress(params));
     }
   }
@@ -165,9 +166,12 @@ export function createInteractions(options: InteractionOptions) {
       return provider.finishInteraction(req, res, { consent: {} });
     },
 
-    /** @returns the address that another login leads to. Until that succeeds, the session stays. @throws {Refusal} `interaction-over` */
+    /**
+     * Lets the user log in with another account. The session stays until that login succeeds.
+     * @returns the address that the login leads to @throws {Refusal} `interaction-over`
+     */
     async beginAnew(provider: OpenIdProvider, request: InteractionRequest): Promise<string> {
-      // Hints are about the account that the user does not want.
+      // The hints name the account that the user does not want.
       const { login_hint: _, id_token_hint: __, ...params } = (await open(provider, request)).params;
       return provider.returnAddress(params);
     },
@@ -184,9 +188,9 @@ async function open(
   { req, res, signedIn, caller }: InteractionRequest,
 ): Promise<WaitingRequest> {
   const waiting = await provider.findInteraction(req, res, caller);
-  // A host of the same site can plant cookies of another session, because their paths rule out `__Host-`.
+  // Another host of the same site can plant the cookie of another session's request, because the cookie cannot have the prefix `__Host-`.
   if (waiting === undefined || waiting.sessionId !== signedIn.session.id) throw over();
-  // The library compares the redirect address only when a request begins.
+  // The client may have lost the redirect address since the request began, and the library does not compare it again.
   if (!isRegistered(String(waiting.params.redirect_uri), waiting.client.redirectUris ?? []))
     throw new Refusal(interactionOver);
   return waiting;

@@ -4,7 +4,10 @@ import type { Derive } from '../records/derived-ids.ts';
 /** Seconds for which a request waits for its user: longer than a login takes. */
 export const waitingSeconds = 900;
 
-/** Most characters of a parameter, and of all parameters as a query. A request that waits has to fit into `next`. */
+/**
+ * Most characters of a parameter, and of all parameters as a query. A request that waits has to fit into the parameter `next` of the login
+ * page.
+ */
 export const longest = { parameter: 2048, request: 2700 };
 
 export const authorizationPath = '/oidc/auth';
@@ -16,7 +19,7 @@ const queryOf = (parameters: Parameters): string =>
     Object.entries(parameters).flatMap(([name, sent]) => [sent ?? []].flat().map((value) => [name, String(value)])),
   ).toString();
 
-/** Returns the request without a prompt that the user has met. */
+/** Returns the parameters without the value of `prompt` that the user has met. */
 export const withoutPrompt = (parameters: Parameters, met: string): Parameters => ({
   ...parameters,
   prompt:
@@ -38,7 +41,7 @@ export type ReturnAddress = ReturnType<typeof createReturnAddress>;
 
 /**
  * Makes and reads the address that a login leads back to. A browser without a session carries its request in this address. The address has
- * the time of the request, so that a later login is the proof that `prompt=login` and `max_age` ask for. The signature covers the whole
+ * the time of the request. A login after that time is the proof that `prompt=login` and `max_age` ask for. The signature covers the whole
  * request.
  * @param derive signs texts for a purpose
  */

@@ -72,7 +72,9 @@ export async function withScopes<Parameters extends Readonly<Record<string, unkn
   return unnamed.length === 0 ? parameters : { ...parameters, scope: [...readNames(scope), ...unnamed].join(' ') };
 }
 
-/** Finds the scopes to add. A client of MCP names a resource, and often none of its scopes: it then gets all of them. */
+/**
+ * Finds the scopes to add to a request. A client of MCP names a resource, and often none of its scopes. The client then gets all of them.
+ */
 function findImpliedScopes(found: readonly FoundResource[], scope: string): readonly string[] {
   const names = found.flatMap(([, scopes]) => scopes);
   return readNames(scope).some((name) => names.includes(name)) ? [] : names;

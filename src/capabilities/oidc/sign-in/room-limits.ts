@@ -4,7 +4,9 @@ import { repeated } from '../../../ground/database/transaction.ts';
 import { endSiteOf } from '../../../ground/text/networks.ts';
 import { type Payload, table } from '../records/record-rows.ts';
 
-/** Most waiting requests of one user, and of all devices together, because anyone may begin one on a device. */
+/**
+ * Most waiting requests of one user, and of all devices together. Anyone can begin a request on a device, so no user limits their number.
+ */
 export const mostWaiting = { ofUser: 20, ofDevices: 1000 };
 
 /** Returns the key that a waiting request counts for: the user of a sign-in, or the network of a device. */
@@ -19,7 +21,7 @@ export async function makeRoom(database: Database, model: string, party: string)
 
   async function keepLatest(of: string | null, most: number): Promise<void> {
     const latest = waiting.select('id').where('party', '=', of).orderBy('created_at', 'desc').orderBy('id', 'desc');
-    // Two requests may delete the same rows, and deadlock.
+    // Two requests that delete the same rows may deadlock, so the statement is repeated.
     await repeated(() => removeBeyond(database, table, latest, most));
   }
 
@@ -30,7 +32,7 @@ export async function makeRoom(database: Database, model: string, party: string)
     .groupBy('party')
     .execute();
   const held = counts.map((row) => ({ party: row.party, count: Number(row.count) }));
-  // Of networks with equally many, the network of the present request counts as larger.
+  // If two networks have equally many, the network of the present request counts as larger.
   const isLarger = (one: (typeof held)[0], other: (typeof held)[0]) =>
     one.count > other.count || (one.count === other.count && one.party === party);
   const reduced = new Set<(typeof held)[0]>();

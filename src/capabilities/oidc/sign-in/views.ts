@@ -60,7 +60,7 @@ interface DeviceAnswer extends DeviceRequest {
   readonly application?: ShownApplication;
   readonly refused?: RefusedApplication;
   readonly request_id?: string;
-  /** Whether no device waits for the typed code. */
+  /** True if no device waits for the typed code. */
   readonly isUnknown?: boolean;
 }
 
