@@ -23,7 +23,10 @@ export interface ClientAdministrationOptions {
   readonly audit: AuditOf<typeof events>;
 }
 
-/** Returns the rights of a client: the groups whose members alone may use it. No client holds scopes of Janua. */
+/**
+ * Returns the rights that an administrator needs to change the client: the groups whose members alone may use it. No client holds scopes of
+ * Janua.
+ */
 export const rightsOfClient = ({ groups }: Pick<ClientSettings, 'groups'>): Rights => ({ groups, scopes: [] });
 
 type AddedResource = Omit<NewResource, 'alg'> & Partial<Pick<NewResource, 'alg'>>;
@@ -33,7 +36,7 @@ export type ClientAdministration = ReturnType<typeof createClientAdministration>
 /**
  * Creates the actions of administrators on clients and resources, for commands and pages. Methods throw `InvalidFields`, with the field
  * names of the API, for invalid input, and `ChangeRefused` for a client or resource that does not exist or can have no secret.
- * @param requireRights as for `createAdministration`
+ * @param requireRights throws if the actor lacks these rights. A command may change every client
  */
 export function createClientAdministration(
   options: ClientAdministrationOptions,

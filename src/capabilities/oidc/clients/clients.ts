@@ -24,13 +24,13 @@ export interface ClientSettings {
   readonly backchannelLogoutUri: string | undefined;
   /** The page that users open to begin. Undefined: the home page does not show the application. */
   readonly clientUri: string | undefined;
-  /** Whether the application is the operator's own: users are then not asked for consent. */
+  /** True if the application is the operator's own. Users are then not asked for consent. */
   readonly own: boolean;
-  /** Whether it may use the device flow (RFC 8628). */
+  /** True if the client may use the device flow (RFC 8628). */
   readonly device: boolean;
-  /** Whether every sign-in has to reach `urn:janua:2fa`. */
+  /** True if every sign-in needs a second factor (`urn:janua:2fa`). */
   readonly secondFactor: boolean;
-  /** Groups whose members alone may use it. Empty: every user may. */
+  /** Groups whose members alone may use the application. Empty: every user may. */
   readonly groups: readonly string[];
   /** A public client counts as `required`, whatever this says. */
   readonly pkce: PkceSetting;
@@ -63,11 +63,11 @@ export interface Client extends ClientSettings {
 }
 
 export interface NewClient extends ClientSettings {
-  /** Whether it can keep no secret (RFC 6749 2.1). */
+  /** True if the client can keep no secret (RFC 6749 2.1). */
   readonly isPublic: boolean;
 }
 
-/** Throws unless the client may be changed. The error undoes the change. */
+/** Throws unless the client may be changed. The error rolls the transaction back. */
 type Judge = (client: ClientSettings) => void;
 
 /** Records a change in its transaction. */
@@ -75,7 +75,7 @@ type RecordIn = (db: Database, client: Client) => Promise<void>;
 
 const recordNothing: RecordIn = async () => {};
 
-/** Every method throws `Unavailable` when the database cannot be reached. @param now milliseconds since 1970 */
+/** Every method throws `Unavailable` when the database cannot be reached. */
 export type Clients = ReturnType<typeof createClients>;
 
 /** Tells whether a text has the shape of the ids that `add` makes. */
@@ -84,7 +84,10 @@ export const isClientId = (text: string): boolean => /^[\w-]{22}$/.test(text);
 /** The part of a client that pages of users and groups show. */
 type NamedClient = Pick<Client, 'id' | 'name' | 'groups' | 'clientUri'>;
 
-/** Milliseconds for which one list of names serves the pages of all users. The texts of 1,000 clients may have 27 MB. */
+/**
+ * Milliseconds for which one list of names serves the pages of all users. The rows of 1,000 clients may have 27 MB, too much to read for
+ * each page.
+ */
 const namesLifetime = 1000;
 
 /** Stores clients by id, and only the hash of a secret. @param now milliseconds since 1970 */
@@ -111,7 +114,8 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
     if (!isClientId(id)) return undefined;
     const made = await inTransactionOn(database, { rows: [id] }, async (db) => {
-      // Locks the row. Every `work` also changes the row, because servers in a cluster see no other lock.
+      // Locks the row for this database server. The other servers of a Galera cluster notice only a change of the row, so `work` has to
+      // make one.
       await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
       const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
       if (row === undefined) return undefined;

@@ -7,12 +7,12 @@ import { codeGrant, isDocumentClient, refreshGrant } from './library-client.ts';
 import { createRememberedAnswers, type FetchedAnswer } from './remembered-answers.ts';
 import { findRedirectFault, isBackchannelUri } from './uri-rules.ts';
 
-/** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
+/** Bytes of the longest metadata document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
 export const longestDocument = 5 * 1024;
 
 /**
- * Members of a document that Janua passes on unchanged. Members for other servers are left out, because the library refuses unknown ones.
- * Secrets are passed on, because the library then refuses the document.
+ * Members of a document that Janua passes on unchanged. Members for other servers are left out, because oidc-provider refuses unknown ones.
+ * Secrets are passed on, because oidc-provider then refuses the document.
  */
 const kept = ['client_id', 'client_secret', 'client_secret_expires_at', 'jwks', 'token_endpoint_auth_signing_alg'];
 
@@ -23,7 +23,8 @@ const kept = ['client_id', 'client_secret', 'client_secret_expires_at', 'jwks', 
 export const clientKeys = { most: 10, shortestModulus: 342, longestModulus: 683, exponent: 'AQAB' };
 
 /**
- * The grant types that a document may have. The device flow is missing: a user who types a code sees no address that the response goes to.
+ * The grant types that a document may have. The device flow is missing, because its page can show no redirect address by which the user
+ * could recognize the application.
  */
 const ourGrants: ReadonlySet<unknown> = new Set([codeGrant, refreshGrant]);
 
@@ -34,7 +35,7 @@ const isRedirect = (address: unknown): address is string =>
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** Tells whether a key works with `clientAuthSigningAlgValues`. */
+/** Tells whether a key can verify one of the algorithms in `clientAuthSigningAlgValues` (`provider/configuration.ts`). */
 function isUsableKey(key: unknown): boolean {
   const { kty, crv, n, e, use } = Object(key) as Readonly<Record<string, unknown>>;
   if (use === 'enc') return false;
@@ -51,7 +52,7 @@ function limitKeys(set: unknown): unknown {
 }
 
 /**
- * Adjusts a document to the library. Claude's document names a grant type that Janua does not have, and others have members that the
+ * Adjusts a document to oidc-provider. Claude's document names a grant type that Janua does not have, and others have members that the
  * library refuses.
  */
 function adjust(document: Document): Document {
@@ -86,16 +87,16 @@ function findAuthentication(document: Document): unknown {
   return one ?? ['private_key_jwt', 'none'].find((method) => listOf(several).includes(method)) ?? 'none';
 }
 
-/** The headers of a response that the library needs: it caches a document for as long as they say. */
+/** The headers of a response that oidc-provider needs. It caches a document for as long as they say. */
 const keptHeaders = ['content-type', 'cache-control', 'expires'];
 
-/** Fetches an address for the library. */
+/** Fetches an address for oidc-provider. */
 export type FetchFor = (address: string | URL, init: RequestInit | undefined, cause: Cause) => Promise<Response>;
 
 /**
- * Fetches metadata documents and key sets, and adjusts them to the library. Remembers the results for a moment, failures included. It does
- * not remember that Janua itself could not make the connection, because the application is not at fault. A method other than GET passes
- * through.
+ * Fetches metadata documents and key sets, and adjusts them to oidc-provider. Remembers the results for a moment, failures included. It
+ * does not remember that Janua itself could not make the connection, because the application is not at fault. A method other than GET
+ * passes through.
  */
 export function createDocumentFetch(fetch: GuardedFetch, now: () => number): FetchFor {
   const remembered = createRememberedAnswers(now);
@@ -124,7 +125,7 @@ export function createDocumentFetch(fetch: GuardedFetch, now: () => number): Fet
     const known = remembered.find(address);
     if (known !== undefined) return responseOf(known);
     const within = async (call: () => Promise<Response>) => {
-      // Another request may have fetched it while this one waited for its turn.
+      // Another request may have fetched the address while this one waited for a free connection.
       const answered = remembered.find(address);
       if (answered !== undefined) return responseOf(answered);
       const answer = await read(call);
@@ -151,6 +152,6 @@ function parse(text: string): unknown {
 
 function readDocument(value: unknown): Document | undefined {
   if (typeof value !== 'object' || value === null || !('client_id' in value)) return undefined;
-  // Only a text is an id, and nothing is converted: `String` of deeply nested lists takes a time that is quadratic.
+  // The id is not converted to a text, because `String` takes quadratic time for deeply nested lists.
   return typeof value.client_id === 'string' && isDocumentClient(value.client_id) ? { ...value } : undefined;
 }

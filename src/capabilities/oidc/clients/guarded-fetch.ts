@@ -20,27 +20,31 @@ export interface GuardedFetchOptions {
   readonly isPublic?: (address: string) => boolean;
 }
 
-/** The cause of a connection, for which it is counted. */
+/** The request or client for which a connection is made. */
 export interface Cause {
-  /** The key that counts the connection, such as the network of a request. Parties share the turns. */
+  /**
+   * The key for which the connection is counted, such as the network of a request. Free connections are shared fairly among keys
+   * (`createTurns`).
+   */
   readonly party: string;
   /** The address of the client's document, if the client is known already. */
   readonly clientId?: string | undefined;
 }
 
 export interface Turn extends Cause {
-  /** Runs when the turn has come. It may already have the response, and then needs no call. */
+  /** Runs once the connection may be made. It need not call `call` if it has the response by then. */
   readonly within?: (call: () => Promise<Response>) => Promise<Response>;
 }
 
 export type GuardedFetch = ReturnType<typeof createGuardedFetch>;
 
-/** The part that is named unavailable when a connection gets no turn. The application is not at fault then. */
+/** The part that `Unavailable` names when no connection is free in time. The application is not at fault then. */
 export const outsidePart = 'The connection to applications';
 
 /**
- * Connections to applications in this process: at once, of a party, and to a host; connections that wait; and milliseconds that each waits
- * at most. A host is a name, and also an IPv4 address or IPv6 /48 that names resolve to: ten names of one server are one host.
+ * Most connections to applications in this process: at once, for a party (see `Cause`), to a host, and waiting; and most milliseconds of a
+ * wait. The limit of a host counts its name, and also the IPv4 address or IPv6 /48 that the name resolves to. Ten names of one server thus
+ * count as one host.
  */
 export const outsideLimits = { atOnce: 16, ofParty: 8, ofHost: 2, waiting: 100, waitingMilliseconds: 5_000 };
 
@@ -70,8 +74,8 @@ const plainHost = (host: string) => bareHost(host.toLowerCase());
 /**
  * `fetch` for addresses that strangers choose: documents and keys of clients, and logout notices (ASVS 1.3.6). It calls no address of a
  * private network, follows no redirect, and waits 3 seconds. It judges the addresses of a host, and connects to one of those: a name that
- * resolves to another address a moment later (DNS rebinding) gains nothing. Few connections are made at once (ASVS 15.2.2), and parties
- * share the turns. Any `signal` is ignored, because the application's time limit must not include the wait for a turn.
+ * resolves to another address a moment later (DNS rebinding) gains nothing. Few connections are made at once (ASVS 15.2.2), and shared
+ * fairly among parties. A `signal` in `init` is ignored, because its time limit would include the wait for a free connection.
  */
 export function createGuardedFetch({
   privateHosts,
@@ -84,7 +88,7 @@ export function createGuardedFetch({
   const named = new Set(privateHosts.map(plainHost));
   const { atOnce, ofParty, ofHost, waiting, waitingMilliseconds } = outsideLimits;
   const turns = createTurns({ part: outsidePart, atOnce, waiting, onFull });
-  /** Only requests that have a turn in `turns` already wait here. */
+  /** Limits connections by resolved address. Only requests that have a turn in `turns` wait here. */
   const turnsOfAddresses = createTurns({ part: outsidePart, atOnce, waiting: atOnce });
 
   /** Judges a URL before its host is looked up. @returns whether the operator has listed the host @throws {AddressRefused} */
@@ -133,7 +137,7 @@ export function createGuardedFetch({
 
   /**
    * @throws {Error} without a complete response, or when the address is refused
-   * @throws {Unavailable} if the connection has no turn in time, by no fault of the application
+   * @throws {Unavailable} if no connection is free in time, which is no fault of the application
    */
   return async (
     input: string | URL,
@@ -186,7 +190,7 @@ async function connect(
       clearTimeout(timer);
     }),
   );
-  // If the connection breaks in the middle of the body, the response reports the error as well.
+  // An error without a listener would end the process. `once` or the response reports the error.
   sent.on('error', () => {});
   sent.end(body);
   try {

@@ -32,7 +32,7 @@ export const isDocumentClient = (clientId: string): boolean =>
 export const displayName = ({ clientId, clientName }: ProviderClient): string =>
   isDocumentClient(clientId) ? new URL(clientId).host : (clientName ?? clientId);
 
-/** Names the client in an event. The address of a document says more than the name that it chose. */
+/** Names the client in an audit event. A client of a metadata document is named by its address alone, because it chose its name itself. */
 export const aboutClient = ({ clientId, clientName }: Pick<ProviderClient, 'clientId' | 'clientName'>) => ({
   about: clientId,
   aboutName: isDocumentClient(clientId) ? undefined : clientName,
@@ -47,7 +47,7 @@ const runsOnUserMachines = ({ redirectUris = [], tokenEndpointAuthMethod }: Prov
   redirectUris.length > 0 &&
   (redirectUris.some((address) => isPrivateUse(new URL(address))) || redirectUris.every(isNativeAddress));
 
-/** Tells whether the application keeps its grant when the session ends. The user has then allowed that on a page. */
+/** Tells whether the application keeps its grant when the session ends. The page of the consent tells the user. */
 export const outlivesSession = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>
   scopes.has('offline_access') || (!client.own && (runsOnUserMachines(client) || isDocumentClient(client.clientId)));
 

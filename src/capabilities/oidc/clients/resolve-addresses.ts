@@ -47,7 +47,7 @@ export const createDnsSearch =
 /**
  * Asks the operating system, as all programs of the machine do. It finds hosts that the operator has listed, which may be in `/etc/hosts`
  * or a search domain. Such a search cannot be stopped. One runs at a time, so that a name server that never answers takes one thread.
- * @param part the part that is named unavailable
+ * @param part the part that `Unavailable` names
  */
 export function createSystemSearch(part: string, find: typeof lookup = lookup): FindAddresses {
   const turns = createTurns({ part, atOnce: 1, waiting: 100 });
@@ -55,11 +55,11 @@ export function createSystemSearch(part: string, find: typeof lookup = lookup): 
   return (host, signal) => {
     const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
     const search = async () => {
-      // The turn ends when the search does.
+      // Awaits the search, because the turn must not end before it, even if the caller no longer waits.
       await find(host, { all: true }).then((found) => resolve(found.map(({ address }) => address)), reject);
     };
     turns.take({ places: [], parties: [host] }, search, signal).catch(reject);
-    // The operator's own name server does not answer.
+    // Only the operator's own name server can be at fault, so this is no error of the application.
     const leave = () => reject(new Unavailable(part, 2, signal.reason));
     signal.addEventListener('abort', leave);
     return promise.finally(() => signal.removeEventListener('abort', leave));

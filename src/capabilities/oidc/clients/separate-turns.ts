@@ -1,8 +1,9 @@
 import { createGuardedFetch, type GuardedFetch, type GuardedFetchOptions } from './guarded-fetch.ts';
 
 /**
- * Creates a fetch with separate turns for logout notices, for applications that the operator has listed, and for strangers, so that
- * strangers cannot use up the turns of the others. The keys of a listed application may be on another host, so its client id decides.
+ * Creates a fetch with separate limits for logout notices, for applications that the operator has listed, and for all other applications.
+ * Strangers thus cannot use up the connections of the first two. The keys of a listed application may be on another host, so its client id
+ * decides.
  */
 export function createSeparateFetch(
   options: GuardedFetchOptions,

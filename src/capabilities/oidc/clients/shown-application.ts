@@ -12,16 +12,16 @@ export interface ShownApplication {
   readonly name: string;
   /** The host of the metadata document, in ASCII. Undefined if an administrator added the application. */
   readonly documentHost: string | undefined;
-  /** Whether its name, or one of its hosts, mixes letters of several scripts. */
+  /** True if the name or a host of the application mixes letters of several scripts, and may imitate another one. */
   readonly isMixed: boolean;
   /** The host or the scheme that gets the response. Undefined for a device. */
   readonly host: string | undefined;
-  /** Whether any program on the user's machine could pretend to be the application. */
+  /** True if any program on the user's machine could pretend to be the application. */
   readonly isNative: boolean;
   readonly scopes: readonly string[];
   /** Other servers that the application may use for the user, and the scopes there. */
   readonly resources: readonly { readonly address: string; readonly scopes: readonly string[] }[];
-  /** Whether the application keeps its grant when the session ends. */
+  /** True if the application keeps its grant when the session ends. */
   readonly lasts: boolean;
 }
 

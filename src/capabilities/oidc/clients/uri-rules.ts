@@ -16,7 +16,7 @@ export type RedirectFault = 'not-a-redirect' | 'redirect-without-tls' | 'redirec
 
 /**
  * Finds why a client may not have an address that browsers are redirected to. Undefined if it may. A client may mix addresses of all kinds.
- * @param isPublic whether the client can keep no secret: only such a program may have a scheme of its own (RFC 8252 7.1)
+ * @param isPublic true if the client can keep no secret. Only a public client may have a scheme of its own (RFC 8252 7.1)
  */
 export function findRedirectFault(
   text: string,
@@ -59,7 +59,7 @@ export function isBackchannelUri(text: string, privateHosts: readonly string[]):
 
 /** Tells whether pages may link to an address. */
 export function isPage(text: string): boolean {
-  // Without the slashes, a page of the same scheme would read the address as a path of its own site.
+  // Without the slashes, as in `https:path`, browsers read the address as a path of the page that has the link.
   const url = /^https?:\/\//i.test(text) ? parseAddress(text) : undefined;
   return url !== undefined && isWebAddress(url);
 }
