@@ -41,8 +41,8 @@ const metadataOf = (client: Client): ClientMetadata => ({
 });
 
 /**
- * Returns a resource as a client that can only ask about its tokens. It has neither addresses nor grants, and at other endpoints it is no
- * client.
+ * Returns a resource as a client that can only ask about its tokens. It has neither redirect addresses nor grant types, and other endpoints
+ * do not find it.
  */
 const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetadata => ({
   client_id: clientId,
@@ -56,10 +56,13 @@ const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetada
 
 type Write = () => Promise<void>;
 
-/** The delayed writes of token requests, by their contexts. */
+/** The delayed writes of token requests, by the library's contexts of the requests. */
 const writes = new WeakMap<object, Write[]>();
 
-/** Delays the writes of a token request until the library is done, for one commit of SQLite. The request reads nothing that it writes. */
+/**
+ * Delays the writes of a token request until the library is done, so that SQLite commits them together. The request reads none of the rows
+ * that it writes.
+ */
 async function put(write: Write): Promise<void> {
   const { ctx } = Provider;
   if (ctx?.oidc.route !== 'token') return write();
@@ -101,7 +104,8 @@ export function adapterOf(model: string, options: AdapterOptions) {
       if (isClient || model === 'Session') return;
       const excess = waits ? findExcess((payload.params ?? {}) as Payload) : undefined;
       if (excess !== undefined) throw new errors.InvalidRequest(excess);
-      // A browser without a session carries its request in its address, and so does a browser that leaves for a sign-up.
+      // The request is not stored if the browser carries it in an address (`createReturnAddress`): without a session, or on the way to a
+      // sign-up.
       if (model === 'Interaction' && (payload.session === undefined || isSignUp(payload))) return;
       await put(() => run(() => upsert(id, payload, seconds)));
     },
@@ -118,7 +122,7 @@ export function adapterOf(model: string, options: AdapterOptions) {
     findByUid: async () => undefined,
     consume: (id: string) => put(() => run(() => consume(id))),
     async destroy(id: string): Promise<void> {
-      // Of two requests that continue a sign-in at the same time, one gets a code.
+      // If two requests continue a sign-in at the same time, only the one that deletes the record gets a code.
       if (!(await run(() => destroy(id))) && model === 'Interaction')
         throw new errors.SessionNotFound('interaction session not found');
     },

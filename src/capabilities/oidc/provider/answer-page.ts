@@ -3,7 +3,7 @@ import type { Page } from '../../../web/page.ts';
 import { type Answer, view } from '../../../web/view.ts';
 import type { StrangerSite } from './answer.ts';
 
-/** A form that leads to the application. */
+/** A form that the browser sends to the application (`response_mode=form_post`). */
 interface Posted {
   readonly action: string;
   readonly fields: Readonly<Record<string, string>>;

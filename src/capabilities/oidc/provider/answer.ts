@@ -21,18 +21,18 @@ export interface ProviderAnswer {
   readonly location: string | undefined;
   /** The address that a login leads back to. Undefined if no login is needed. */
   readonly loginNext: string | undefined;
-  /** The protocol's error, if a person has to see it because it cannot go to the application. */
+  /** The error of the protocol, if it cannot be sent to the application. The user then sees a page. */
   readonly fault: ProtocolFault | undefined;
   /**
-   * Set instead of `location`, `loginNext`, `fault` and `form` if the response is an error that must not lead a browser to a stranger's
-   * site.
+   * Set instead of `location`, `loginNext`, `fault` and `form` if the response is an error that must not lead the browser to the
+   * application's site (see `isStranger`).
    */
   readonly stranger: StrangerSite | undefined;
   /** The form that the browser sends to the application. Undefined if the application asked for no form. */
   readonly form: PostedAnswer | undefined;
 }
 
-/** The site of an application that only its document vouches for. */
+/** The site of an application that the operator has not listed, and that describes itself by a metadata document. */
 export interface StrangerSite {
   readonly host: string;
   /** The address that the user's click leads to. Undefined if the response is a form. */
@@ -45,7 +45,7 @@ export interface ProtocolFault {
   readonly error_description?: string;
 }
 
-/** Has the library answer requests without sending anything. */
+/** Creates the function that makes the library answer a request. The route then sends the response. */
 export function createAnswer(
   provider: Provider,
   options: ProviderOptions,
@@ -55,14 +55,14 @@ export function createAnswer(
   const { issuer, findClient, findResource, signUpPath } = options;
   const contexts = new WeakMap<IncomingMessage, KoaContextWithOIDC>();
   const bounds = new WeakMap<IncomingMessage, BoundedRequest>();
-  // Addresses never follow the Host header (ASVS 4.1.3).
+  // Addresses in responses do not depend on the Host header (ASVS 4.1.3).
   const { protocol, host } = new URL(issuer);
-  // On the prototype of all requests, because to define them on each takes time.
+  // Defined once on the prototype of requests, because defining them on each request takes time.
   Object.defineProperties(provider.request, {
     protocol: { value: protocol.slice(0, -1) },
     host: { value: host },
     href: {
-      // The target of a request may contain a host itself (RFC 9112 3.2.2).
+      // The request target may be a whole URL with another host (RFC 9112 3.2.2), so only its path and query are used.
       get(this: typeof provider.request) {
         return `${issuer}${this.path}${this.search}`;
       },
@@ -72,9 +72,9 @@ export function createAnswer(
   provider.use(async (koaContext, next) => {
     const ctx = koaContext as unknown as KoaContextWithOIDC;
     contexts.set(ctx.req, ctx);
-    // The route sends the answer.
+    // Koa sends no response, because the route does.
     ctx.respond = false;
-    // Koa's own parser takes quadratic time.
+    // Koa's own parser of queries takes quadratic time, so it is replaced by the parsed query.
     Object.defineProperty(ctx.request, 'query', { value: bounds.get(ctx.req)?.query, writable: true });
     try {
       ctx.state.publicClient = await takeEmptySecret(ctx.req, findClient);
@@ -107,7 +107,7 @@ export function createAnswer(
     request: ProviderRequest,
   ): Promise<ProviderAnswer> => {
     const req = withBody(sent, bounded);
-    // The library's parser of `Accept` needs a time that is quadratic.
+    // The library's parser of `Accept` takes quadratic time.
     req.headers.accept = req.headers.accept?.slice(0, longestAccept);
     noteRequest(req, request);
     bounds.set(req, bounded);
@@ -115,8 +115,8 @@ export function createAnswer(
     const ctx = contexts.get(req);
     if (ctx === undefined || ctx.state.thrown !== undefined) throw ctx?.state.thrown ?? new Error('no answer');
     const cookies = [res.getHeader('set-cookie') ?? []].flat().map(String);
-    // The library's session is made anew for each request, so its cookie is not needed. Without a session, no waiting request could need a
-    // cookie.
+    // The library's session is made anew for each request, so its cookie is not needed. Without a session of Janua, no request is stored,
+    // so no cookie is needed at all.
     const kept = request.signedIn && cookies.filter((cookie) => !cookie.startsWith(sessionCookie));
     res.removeHeader('set-cookie');
     if (kept !== undefined && kept.length > 0) res.setHeader('set-cookie', kept);
@@ -151,27 +151,28 @@ function withBody(sent: IncomingMessage, { body }: BoundedRequest): IncomingMess
 }
 
 /**
- * Tells whether an error must not lead to the application's site. With `any`, everyone can name a redirect address by a document. An error
- * that leads there at once would make this site an open redirector (RFC 9700 4.11.2). Janua trusts the address once the user has allowed
- * the application, or has just decided about it on a page.
+ * Tells whether an error must not lead to the application's site. With `CLIENT_ID_METADATA=any`, anyone can choose a redirect address by a
+ * metadata document. An error that leads the browser there at once would make Janua an open redirector (RFC 9700 4.11.2). Janua trusts the
+ * address once the user has allowed the application, or has just decided about it on a page.
  */
 async function isStranger(ctx: KoaContextWithOIDC, { isListed, hasConsent }: ProviderOptions): Promise<boolean> {
   const { client, params, entities } = ctx.oidc;
   if (client === undefined || !isDocumentClient(client.clientId) || isListed(client.clientId)) return false;
-  // A program on the user's machine is no site.
+  // A redirect to a program on the user's machine leads to no site.
   if (isNativeAddress(String(params?.redirect_uri)) || entities.Interaction?.result?.isDecided === true) return false;
   const user = signedInOf(ctx)?.user;
   return user === undefined || !(await hasConsent(user, client, []));
 }
 
-/** Changes the library's description of this server, and of tokens. */
+/** Changes the library's responses about this server (discovery) and about tokens (introspection). */
 function adaptBody({ body, oidc, state }: KoaContextWithOIDC, offersSignUp: boolean): void {
   if (typeof body !== 'object' || body === null) return;
   // A resource may learn the rights of a client's token, but not the session in which the client got it.
   if ('sid' in body && oidc.route === 'introspection' && oidc.client?.api !== undefined) body.sid = undefined;
   if ('active' in body && body.active === true && state.username) Object.assign(body, { username: state.username });
   if ('claims_supported' in body && Array.isArray(body.claims_supported))
-    // Only users who have chosen a language have one (OpenID Connect Core 5.1: the locale of the user, and not of the page).
+    // `locale` is left out, because only users who have chosen a language have one (OpenID Connect Core 5.1: the locale of the user, and
+    // not of the page).
     body.claims_supported = body.claims_supported.filter((name) => name !== 'locale');
   if ('response_modes_supported' in body)
     Object.assign(body, {

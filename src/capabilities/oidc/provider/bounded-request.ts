@@ -6,7 +6,7 @@ import { readBody } from '../../../web/hooks/read-body.ts';
 import type { App, Request } from '../../../web/types.ts';
 import { repeatedParameter, requestTooLong } from '../refusals.ts';
 
-/** Most characters in the address of a request. Proxies read no longer line. */
+/** Most characters in the address of a request. Many proxies refuse longer ones. */
 export const longestAddress = 8192;
 
 /** Most parameters of a request, known and unknown. The protocol defines about forty. */
@@ -22,8 +22,8 @@ export const longestUri = 261;
 export const longestNonce = 512;
 
 /**
- * The most characters of some parameters. A URL parser takes quadratic time for the long host of an address, and the page of a logout
- * repeats the hint.
+ * The most characters of some parameters. A URL parser takes quadratic time for a long host. The page of a logout repeats `id_token_hint`
+ * in its form.
  */
 const longest: ReadonlyMap<string, number> = new Map([
   ['resource', longestUri],
@@ -34,8 +34,8 @@ const longest: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * A request of the protocol of bounded size. Koa parses repeated parameters in quadratic time, so the size bounds the time of the library.
- * Only `requireBounded` makes one.
+ * A request of the protocol whose size is limited. Koa and the library parse some parameters in quadratic time, so the limits bound that
+ * time. Only `requireBounded` returns such a request.
  */
 export interface BoundedRequest {
   readonly query: ParsedUrlQuery;
@@ -53,12 +53,12 @@ export function requireBounded({ url, body, headers }: Pick<Request, 'url' | 'bo
     requireParameters(body ?? {});
     return { query, body: undefined };
   }
-  // The library refuses any other type, and does not read it.
+  // The library refuses a body of another type without reading it.
   if (/^application\/x-www-form-urlencoded\b/i.test(headers['content-type'] ?? '')) readParameters(body.toString());
   return { query, body };
 }
 
-/** Options of a route that reads the parameters itself. */
+/** Options of a route that checks the limits first, and then reads the parameters itself. */
 export const boundedOnly = { preHandler: async (request: Request) => void requireBounded(request) };
 
 /** @throws {Refusal} `request-too-long` */
@@ -68,7 +68,7 @@ export function requireShort(address: string): void {
 
 /** Reads parameters with the parser that the library uses for forms. @throws as `requireParameters` */
 function readParameters(text: string): ParsedUrlQuery {
-  // A parameter beyond the limit is enough for the refusal. To read the 13,000 that a body can hold takes 20 ms.
+  // Stops at the first parameter beyond the limit. Reading the 13,000 parameters that a body can hold takes 20 ms.
   const parameters = parse(text, '&', '=', { maxKeys: mostParameters + 1 });
   requireParameters(parameters);
   return parameters;

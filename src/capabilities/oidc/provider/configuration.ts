@@ -78,7 +78,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     fetch: fetchFor(options),
     cookies: {
       keys: [ofProvider.derive('cookies')],
-      // The paths of the cookies rule out `__Host-` (RFC 6265bis 4.1.3).
+      // The library's cookies have paths, which the prefix `__Host-` forbids (RFC 6265bis 4.1.3).
       names: {
         session: `${prefix}oidc-session`,
         interaction: `${prefix}oidc-interaction`,
@@ -111,8 +111,8 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     interactions: {
       policy: createPolicy(ofProvider.needsConsent, options.signUpPath !== undefined),
       async url(ctx, { uid, params, prompt }) {
-        // Removes the prompt, because the mail may arrive long after the request. The address then no longer shows that the sign-up came
-        // after it.
+        // The address has no `prompt=create`, because the user may follow the link in the mail late. After 15 minutes, the time in the
+        // address no longer proves that the account is new, and the prompt would ask for another sign-up.
         if (prompt.name === 'create' && options.signUpPath !== undefined)
           return pathWithNext(options.signUpPath, ofProvider.returnAddress(withoutPrompt(params, 'create')));
         return signedInOf(ctx) === undefined

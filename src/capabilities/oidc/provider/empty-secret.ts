@@ -3,7 +3,8 @@ import { isDocumentClient } from '../clients/library-client.ts';
 import type { ProviderOptions } from './options.ts';
 
 /**
- * Treats an empty secret that a public client sends by Basic as none. Go's `oauth2` and others try that first.
+ * Removes the header `Authorization` if a client without a secret sends its id and an empty secret. Go's `oauth2` and other libraries try
+ * that first.
  * @returns the client's id. Undefined for other requests
  */
 export async function takeEmptySecret(

@@ -78,8 +78,8 @@ interface IssuedToken {
 const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : String(aud));
 
 /**
- * Returns the username, if the token is an access token for a scope whose claims have it (RFC 7662 2.2). Other tokens get none, because
- * mail servers accept each token with a username, and a refresh token lasts for a month.
+ * Returns the `username` of an introspection response (RFC 7662 2.2), if the token is an access token, and its scopes allow the name. Other
+ * responses have none. Mail servers accept any token with a username, and a refresh token is valid for a month.
  */
 function usernameFor({ kind, scope = '' }: IssuedToken, account: Account): string | undefined {
   if (kind !== 'AccessToken') return undefined;
@@ -89,8 +89,8 @@ function usernameFor({ kind, scope = '' }: IssuedToken, account: Account): strin
 }
 
 /**
- * Tells whether a client has an address on the origin of a resource. Such a client may ask about the tokens of a resource that has no
- * secret (`mayAsk`).
+ * Tells whether a client has a redirect address on the origin of a resource. Such a client may ask about the tokens of a resource that has
+ * no secret (`mayAsk`).
  */
 const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
   redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
@@ -130,7 +130,7 @@ function createResourceIndicators({ findResource }: ProviderOptions): Features['
     // A token request need not repeat the resource of the authorization request. There is one at most.
     useGrantedResource: async () => true,
     async getResourceServerInfo({ oidc }, uri) {
-      // A token is for one resource, and the user sees one.
+      // A token is for one resource, and the page of the consent shows one.
       if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
       const resource = await findResource(uri);
       if (resource === undefined) throw new errors.InvalidTarget('unknown resource');

@@ -7,8 +7,9 @@ import { networkOf } from './requests.ts';
 type FetchOptions = Pick<ProviderOptions, 'fetch'>;
 
 /**
- * Fetches a document or keys, and counts the connection for the network of the request. Without a turn, Janua answers the request with 503:
- * the library would say that the client is unknown, and it asks a second time after a failure.
+ * Fetches a metadata document or keys of a client. The connection counts for the network of the request. If no connection is free in time,
+ * Janua answers the request with 503, because the library would say that the client is unknown. The library tries again after a failure, so
+ * the first error is thrown again.
  */
 async function fetchForRequest(
   { fetch }: FetchOptions,
@@ -30,14 +31,15 @@ export const fetchFor =
   (options: FetchOptions): NonNullable<Configuration['fetch']> =>
   (target, init) => {
     const address = target instanceof Request ? target.url : String(target);
-    // Janua sends a logout notice after the request that caused it, so the notice counts for the host of its client.
+    // Only logout notices are sent by POST. They belong to no request, so each counts for the host of its client.
     if (init?.method === 'POST') return options.fetch(address, init, { party: `notices to ${new URL(address).host}` });
     return fetchForRequest(options, Provider.ctx, address, init);
   };
 
 /**
- * Fetches a document before the library does, because the library makes requests of all networks wait for the first of them. Here each
- * request has its own turn, and the library then finds the remembered document. @throws {Unavailable}
+ * Fetches a document before the library does. The library would make all requests with the same client wait for the connection of the
+ * first. Here, each request waits for a connection of its own network, and the library then gets the remembered document.
+ * @throws {Unavailable}
  */
 export async function prefetch(
   options: FetchOptions,

@@ -9,7 +9,7 @@ export async function finishTokens(
   ctx: KoaContextWithOIDC,
   { onTokens }: Pick<ProviderOptions, 'onTokens'>,
 ): Promise<void> {
-  // Without tokens, nothing is used up.
+  // If the request fails, its delayed writes are dropped, and its code or refresh token stays unused.
   if (ctx.status !== 200) return;
   try {
     await finishWrites(ctx);

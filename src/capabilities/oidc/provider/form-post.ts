@@ -15,7 +15,7 @@ export const takesForms = (address: unknown): boolean => {
   return url !== null && isWebAddress(url);
 };
 
-/** Replaces the library's own page with the form, which has no text, and a script that our policy forbids. */
+/** Replaces the library's page for `form_post`. That page has no text, and its script is forbidden by our content security policy. */
 export class PostingProvider extends Provider {
   override registerResponseMode(name: string, handler: ResponseMode): void {
     const send = name === 'form_post' ? postAnswer : handler;

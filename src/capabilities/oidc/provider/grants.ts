@@ -10,14 +10,17 @@ import { signedInOf } from './requests.ts';
 
 type Grant = InstanceType<Provider['Grant']>;
 
-/** Seconds that a grant which outlives its session is valid at first: as long as a code. If no code is issued, the grant expires. */
+/**
+ * Seconds for which a grant that is to outlive its session is valid at first: the lifetime of a code. If no code is issued, the grant
+ * expires.
+ */
 const firstSeconds = 60;
 
 type GrantOptions = Pick<ProviderOptions, 'records' | 'hasConsent' | 'subjectOf'>;
 
-/** Issues and finds the grants of applications, which users allow on a page, or which need no question. */
+/** Issues and finds the grants of applications. Users allow them on a page, unless no question is needed. */
 export function createGrants(provider: Provider, { records, hasConsent, subjectOf }: GrantOptions, derive: Derive) {
-  /** Tells whether the user has to decide on a page that was not shown yet. */
+  /** Tells whether the user has to decide about the application on a page, and has not done so for this request. */
   async function needsConsent(ctx: KoaContextWithOIDC): Promise<boolean> {
     const { client, result } = ctx.oidc;
     const user = signedInOf(ctx)?.user;
@@ -28,7 +31,10 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
     );
   }
 
-  /** Issues a grant for an application's request, in a session. */
+  /**
+   * Issues a grant for an application's request in a session, or adds the requested scopes to the grant `given`.
+   * @param isSeparate true for a grant that is to outlive the session
+   */
   async function give(
     to: { accountId: string; clientId: string; sessionId: string },
     asked: RequestedScopes,
@@ -55,7 +61,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
         return undefined;
       const { clientId } = client;
       const isLasting = outlivesSession(client, ctx.oidc.requestParamScopes);
-      // A lasting grant is separate: it ends by itself, while a plain sign-in in the same browser stays.
+      // A lasting grant is separate, so that its end leaves the grant of a plain sign-in in the same session.
       const isSeparate = isLasting && result?.consent !== undefined;
       const given = isSeparate ? undefined : await provider.Grant.find(String(session.grantIdFor(clientId)));
       if (await needsConsent(ctx)) return given;
@@ -65,7 +71,10 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
       return grant;
     },
 
-    /** Called once there is a code. Makes a lasting grant end with the stamp of the account, also if the user was not asked again. */
+    /**
+     * Called once a code was issued. A lasting grant then outlives its session, until the stamp of the account changes (`stampOf`). That
+     * also holds if the user was not asked again.
+     */
     async keep(ctx: KoaContextWithOIDC): Promise<void> {
       const [grantId, signedIn] = [ctx.state.lastingGrant, signedInOf(ctx)];
       if (grantId !== undefined && signedIn !== undefined) await records.keep(grantId, signedIn.session.stamp);

@@ -1,2 +1,2 @@
-/** Parts of the library whose types only its index has. */
+/** Only the index of oidc-provider has types. */
 declare module 'oidc-provider/lib/*';

@@ -29,17 +29,17 @@ export interface AskedLogOut {
 
 export interface LogOutHint {
   readonly subject: string;
-  /** Undefined in tokens of older versions. */
+  /** Undefined in tokens of older versions of Janua. */
   readonly sid: string | undefined;
-  /** Whether the key that signed it is no longer published. */
+  /** True if the key that signed the token is no longer published. */
   readonly isRetired: boolean;
 }
 
 type Client = InstanceType<Provider['Client']>;
 
-/** Reads a logout request of an application. A fault does not refuse it: the user may log out all the same. */
+/** Reads a logout request of an application. A fault is returned and not thrown, because the user may log out all the same. */
 export function createReadLogOut(provider: Provider) {
-  /** Undefined also for a document that cannot be read. */
+  /** Undefined also if the client's metadata document cannot be read. */
   async function findClient(clientId: string): Promise<Client | undefined> {
     try {
       return await provider.Client.find(clientId);
@@ -67,7 +67,7 @@ export function createReadLogOut(provider: Provider) {
 
   /** Finds the client of a request, and reads its ID token. */
   async function readOrigin({ idTokenHint, clientId, caller }: SentLogOut): Promise<Omit<AskedLogOut, 'address'>> {
-    // Read before the token is verified, to find the client whose settings verify it.
+    // The audience of the token names the client. It is read before the token is verified, because the verification needs the client.
     const named = idTokenHint === undefined ? clientId : readToken(idTokenHint).payload?.aud;
     const client = typeof named === 'string' ? await asCaller(caller, () => findClient(named)) : undefined;
     const hint = idTokenHint === undefined || client === undefined ? undefined : await readHint(idTokenHint, client);

@@ -15,7 +15,7 @@ import type { LibrarySessions } from './session.ts';
 const clientIdShape = /^[!-~]{1,255}$/;
 
 /**
- * Replaces members of the library. All that Janua replaces is in this file.
+ * Replaces members of the library.
  * @throws {TypeError} if the library has no such member any more
  */
 function replace(target: object, members: Readonly<Record<string, unknown>>): void {
@@ -29,8 +29,8 @@ function replace(target: object, members: Readonly<Record<string, unknown>>): vo
 export function overrideClients({ Client }: Provider): void {
   const { find } = Client;
   replace(Client, {
-    // The library reads an unknown id as the address of a document, which takes a time that is quadratic for a long one.
-    // A list in place of a text, such as in an assertion, takes such a time too if its lists are deep.
+    // The library parses an unknown id as a URL, which takes quadratic time for a long id. The id in an assertion may also be a deeply
+    // nested list, and converting that to a text takes quadratic time too.
     find: async (id: unknown) => (typeof id === 'string' && clientIdShape.test(id) ? find.call(Client, id) : undefined),
   });
   replace(Client.prototype, {
@@ -43,7 +43,8 @@ export function overrideClients({ Client }: Provider): void {
     postLogoutRedirectUriAllowed(this: { postLogoutRedirectUris?: readonly string[] }, address: string) {
       return isRegistered(address, this.postLogoutRedirectUris ?? []);
     },
-    // An ID token names its session, because it is the hint at a logout. The library names it only for clients with a back channel.
+    // Each ID token has a `sid`, because a logout may name its session by the token. The library adds a `sid` only for clients with a
+    // back-channel logout address.
     includeSid: () => true,
     responseModeAllowed: (mode: string | undefined) =>
       mode === 'query' || (mode === 'form_post' && takesForms(Provider.ctx?.oidc.params?.redirect_uri)),
@@ -71,7 +72,7 @@ export function overrideTokens(
   // The library finds, then saves: an assertion that is sent several times at once would be accepted each time.
   replace(ReplayDetection, {
     async unique(client: string, jti: string, end: number): Promise<boolean> {
-      // A stranger may have any number of hosts, so the network counts.
+      // Clients of hosts that the operator has not listed count by network, because a stranger may have any number of hosts.
       const party = isListed(client) ? `host ${new URL(client).host}` : `network ${networkOf(Provider.ctx)}`;
       const use = await records.useAssertion({ issuer: client, jti, end: end * 1000, party });
       if (use === 'too-many') throw new errors.TemporarilyUnavailable('too many assertions in five minutes');
@@ -83,7 +84,8 @@ export function overrideTokens(
   replace(IdToken, {
     async validate(token: string, { clientId }: ProviderClient) {
       const kid = readToken(token).header?.kid;
-      // The client may have had another algorithm when the token was signed. A key has one, whatever the token says (RFC 8725 3.1).
+      // The client may have had another algorithm when the token was signed. The key has only one algorithm, whatever the token says (RFC
+      // 8725 3.1).
       const idTokenSignedResponseAlg = keys.find((key) => key.kid === kid)?.alg ?? 'RS256';
       const asItWas = { clientId, idTokenSignedResponseAlg } as InstanceType<typeof Client>;
       return validate.call(IdToken, token, asItWas).catch(async (error: unknown) => {
@@ -128,7 +130,7 @@ export function overrideBody(provider: Provider): void {
     set(this: { readonly ctx: KoaContextWithOIDC }, body: Readonly<Record<string, unknown>>) {
       const { publicClient } = this.ctx.state;
       const isOther = body?.client_id !== undefined && body.client_id !== publicClient;
-      // The library refuses two ids as a field that is sent twice.
+      // If the body names another client, the library gets both ids, and refuses them as a repeated field.
       const client_id = isOther ? [body.client_id, publicClient] : publicClient;
       bodies.set(this, publicClient === undefined ? body : { ...body, client_id });
     },

@@ -16,7 +16,8 @@ export interface WaitingRequest {
   readonly params: Readonly<Record<string, unknown>>;
   readonly asked: RequestedScopes;
   /**
-   * The subject of the ID token that the application sent as a hint. The token was verified when the request came. Undefined without one.
+   * The subject of the ID token that the application sent as a hint. The token was verified when the request came. Undefined without a
+   * hint.
    */
   readonly subject: unknown;
   /** The id of the session in which the request came. */

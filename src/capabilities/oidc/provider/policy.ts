@@ -10,7 +10,7 @@ const { Check, Prompt } = interactionPolicy;
 export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>, offersSignUp: boolean) {
   const policy = interactionPolicy.base();
   const [login, consent] = [policy.get('login'), policy.get('consent')];
-  // The library's own check counts a login only when a request resumes, and ignores one that `createLibrarySessions` adds before.
+  // The library's own check accepts a login only when a request resumes. It ignores a login that `createLibrarySessions` has added before.
   login?.checks.remove('login_prompt');
   login?.checks.add(
     new Check(
@@ -24,7 +24,8 @@ export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<
   login?.checks.add(
     new Check('second_factor', 'A second factor is required', ({ oidc }) => {
       if (oidc.acr === acrValues.two) return false;
-      // An application that only asks for a second factor learns that it is missing.
+      // If an application only asks for a second factor (`acr_values`), a login without one is enough. The claim `acr` says that the factor
+      // is missing.
       const asks =
         String(oidc.params?.acr_values ?? '')
           .split(' ')
@@ -42,7 +43,8 @@ export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<
     ),
     1,
   );
-  // A login after the request has chosen or created the account. Without sign-up, the user can only choose one.
+  // A user who has logged in since the request came has chosen or created an account by that. Without sign-up, `create` lets the user
+  // choose an account.
   policy.add(
     createPrompt('select_account', 'The user has to choose an account', ({ prompts, result }) => {
       const isAsked = prompts.has('select_account') || (prompts.has('create') && !offersSignUp);
@@ -65,7 +67,9 @@ export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<
   return policy;
 }
 
-/** Creates a prompt that applications may ask for. The library's own check of it ignores a login. */
+/**
+ * Creates a prompt that applications may ask for. The library's own check is removed, because it would ask a user who has just logged in.
+ */
 function createPrompt(name: string, words: string, isMissing: (oidc: KoaContextWithOIDC['oidc']) => boolean) {
   const prompt = new Prompt({ name, requestable: true });
   prompt.checks.clear();

@@ -62,7 +62,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
   async function requireLogin(request: Request, next: string): Promise<never> {
     const { cookie } = request.presented;
     const { loginPage } = notAuthenticated;
-    // Every sign-in begins without a session, so only an invalid cookie is recorded: it may tell an operator something.
+    // Most sign-ins begin without the cookie of a session, so only an invalid cookie is recorded. The operator may want to know about it.
     if (reasonOfRefusal({ cookie }, request.caller) !== 'no-credential')
       await parts()
         .access.requireSignedIn({ cookie }, request)
@@ -97,7 +97,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
     }
     for (const url of new Set(endpoints.map(([, address]) => address)))
       scope.options(url, { config: { anySite: true }, schema: { hide: true } }, async (request, reply) => {
-        // The library answers only CORS preflights.
+        // The library only sets the headers of a CORS preflight. The route sends the response.
         await answer(request, reply, false);
         const methods = endpoints.flatMap(([method, address]) => (address === url ? [method] : []));
         return reply
@@ -140,7 +140,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
         if (form !== undefined) return postForm(request, reply, form);
         if (location !== undefined && status < 400) return goOn(request, reply, location);
         if (fault?.error === 'temporarily_unavailable') throw new Unavailable('Signing in', 5);
-        // The log has the error.
+        // `onFault` has logged the error already.
         if (fault?.error === 'server_error') throw new Error('the provider failed');
         throw new Refusal(url === authorizationPath ? applicationRefused : interactionOver);
       },
@@ -186,12 +186,13 @@ function goOn(request: Request, reply: Reply, location: string) {
 }
 
 /**
- * Answers with a page that sends the form by itself, and has a button for browsers that run no script. Only the policy of this page allows
- * the address of the form.
+ * Answers with a page that sends the form by itself, and has a button for browsers that run no script. Only the content security policy of
+ * this page allows the address of the form.
  */
 function postForm(request: Request, reply: Reply, { address, fields }: PostedAnswer) {
   const { protocol, hostname, origin } = new URL(address);
-  // Browsers apply the policy to redirects that follow, so the origin of the application alone is too little. A policy cannot name [::1].
+  // Browsers also apply `form-action` to redirects after the form, so the policy allows every https address, not only the application's. A
+  // policy cannot name [::1], so it allows the whole scheme instead.
   const local = hostname === '[::1]' ? protocol : origin;
   const policy = String(reply.getHeader('content-security-policy'));
   const allowed = `form-action 'self' https:${protocol === 'https:' ? '' : ` ${local}`}`;

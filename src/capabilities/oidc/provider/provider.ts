@@ -16,8 +16,8 @@ import { createLibrarySessions } from './session.ts';
 export type OpenIdProvider = ReturnType<typeof createProvider>;
 
 /**
- * OpenID Connect and OAuth 2.1 by a certified library. Only this room knows it. Janua's session alone
- * decides which user is signed in: the library's session is made of it for each request, and is not stored.
+ * Offers OpenID Connect and OAuth 2.1 by oidc-provider, a certified library. Only this folder uses the library. Janua's session alone
+ * decides which user is signed in: the library's session is made from it for each request, and is not stored.
  */
 export function createProvider(options: ProviderOptions) {
   const derive = createDerive(options.key);
@@ -44,7 +44,7 @@ export function createProvider(options: ProviderOptions) {
     ...createWaiting(provider, options),
     ...sessions,
 
-    /** Returns the address that a login leads to, where a request begins anew. */
+    /** Returns the address that a login leads to. The request begins anew there. */
     returnAddress: returnAddress.make,
 
     /** Ends the wait of a request with a result. @returns the address of the redirect */
@@ -55,7 +55,7 @@ export function createProvider(options: ProviderOptions) {
 
     readLogOut: createReadLogOut(provider),
 
-    /** Returns the name of a session in ID tokens of an application. */
+    /** Returns the `sid` by which ID tokens of an application name a session. */
     sidOf: (sessionId: string, clientId: string): string => derive('sid', sessionId, clientId),
 
     /**

@@ -16,7 +16,7 @@ export function reportEvents(provider: Provider, { onRefused, onFault }: EventOp
   });
   for (const event of errorEvents)
     provider.on(event as 'authorization.error', (ctx, error) => {
-      // With `Unavailable`, the server answers with its own fault, whatever the library made of the request.
+      // After `Unavailable`, Janua answers with 503, whatever error the library has made of it.
       if (expectedErrors.has(error.error) || ctx.state.thrown instanceof Unavailable) return;
       const { oidc, state, method, query } = ctx;
       const clientId = oidc.client?.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
@@ -26,7 +26,7 @@ export function reportEvents(provider: Provider, { onRefused, onFault }: EventOp
         clientName: oidc.client?.clientName,
         error: error.error,
         detail: [error.error_description, error.error_detail].filter(Boolean).join(': '),
-        // The library drops parameters that it does not know.
+        // The library drops parameters that it does not know, so the parameters as they were sent are added.
         parameters: { ...oidc.params, ...(method === 'POST' ? oidc.body : query) },
         reason: state.reason,
       });

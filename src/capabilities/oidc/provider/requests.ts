@@ -16,7 +16,7 @@ export interface ProviderRequest {
   readonly caller: Caller;
 }
 
-/** The library passes on its own context, which has none of our data. */
+/** The data of Janua about each request. The library passes on only its own context, which lacks them. */
 const requests = new WeakMap<IncomingMessage, ProviderRequest>();
 
 interface Context {
@@ -29,10 +29,10 @@ export function noteRequest(req: IncomingMessage, request: ProviderRequest): voi
 
 export const requestOf = ({ req }: Context): ProviderRequest | undefined => requests.get(req);
 
-/** The caller of a page of ours that uses the library, which then has no context. */
+/** The caller of a page of Janua that uses the library. The library has a context only in requests of the protocol. */
 const callers = new AsyncLocalStorage<Caller>();
 
-/** Runs work of the library for a page of ours. Its fetches count for the caller. */
+/** Runs work of the library for a page of Janua. Connections that it makes count for the caller's network. */
 export const asCaller = <Result>(caller: Caller, work: () => Result): Result => callers.run(caller, work);
 
 /** Returns the client's network: an IPv4 address or an IPv6 /48. */
@@ -41,10 +41,10 @@ export const networkOf = (ctx: Context | undefined): string =>
 
 export const signedInOf = (ctx: Context): SignedIn | undefined => requestOf(ctx)?.signedIn;
 
-/** The account that a request has read together with the session of a token, and its subject. */
+/** The account that a request has read together with the session of its token, and the subject of the account. */
 const read = new WeakMap<object, { readonly subject: string; readonly account: Account }>();
 
-/** Saves the current request of the library from reading the account again. */
+/** Remembers the account, so that the current request need not read it again. */
 export function noteAccount(subject: string, account: Account): void {
   if (Provider.ctx !== undefined) read.set(Provider.ctx, { subject, account });
 }
@@ -62,10 +62,10 @@ export async function findAccountIn(
 /** The rows that each request has read together with its token. */
 const tokens = new WeakMap<object, Promise<TokenRows | undefined>>();
 
-/** Requests that only read. A token request looks again at each record. */
+/** Routes whose requests only read. A token request reads each record anew, because another request may have changed it. */
 const readingRoutes: ReadonlySet<string | undefined> = new Set(['userinfo', 'introspection']);
 
-/** Reads the token of a request with all that the request needs beside it, once. Undefined for requests that change something. */
+/** Reads the token of a request with its grant, client and subject, once. Undefined for requests that change something. */
 export function readToken(read: () => Promise<TokenRows | undefined>): Promise<TokenRows | undefined> | undefined {
   const { ctx } = Provider;
   if (ctx === undefined || !readingRoutes.has(ctx.oidc.route)) return undefined;
@@ -74,7 +74,7 @@ export function readToken(read: () => Promise<TokenRows | undefined>): Promise<T
   return reading;
 }
 
-/** Returns what the request has read with its token. Undefined if there is none. */
+/** Returns the rows that the current request has read with its token. Undefined if it has read none. */
 export const readRows = () => (Provider.ctx === undefined ? undefined : tokens.get(Provider.ctx));
 
 /** Finds a client that the request may have read with its token. */

@@ -9,7 +9,7 @@ import type { ProviderOptions } from './options.ts';
 import type { WaitingDevice } from './pending-requests.ts';
 import { noteAccount, signedInOf, subjectIn } from './requests.ts';
 
-/** Finds Janua's sessions for the library, which makes its own of them for each request, and stores none. */
+/** Finds Janua's sessions, and makes the library's sessions from them for each request. The library stores no session. */
 export type LibrarySessions = ReturnType<typeof createLibrarySessions>;
 
 export function createLibrarySessions(
@@ -31,7 +31,7 @@ export function createLibrarySessions(
     });
   }
 
-  /** Returns the proof of a session, in the terms of the protocol. */
+  /** Returns when and how the user of a session logged in, in the terms of the protocol. */
   async function loginOf({ session, user }: SignedIn) {
     const { accountId = '', loginTs, amr, acr } = await sessionOf(session, user);
     return { accountId, ...(loginTs !== undefined && { ts: loginTs }), ...(amr && { amr }), ...(acr && { acr }) };
@@ -61,7 +61,7 @@ export function createLibrarySessions(
       return session;
     },
 
-    /** Returns the content of a device code that the user has allowed. It is valid without the session. */
+    /** Returns the fields that a device code gets once the user has allowed the device. Its grant outlives the session. */
     async deviceAnswer(
       { client, asked }: WaitingDevice,
       { session, user }: SignedIn,
@@ -70,7 +70,7 @@ export function createLibrarySessions(
       const { accountId, loginTs: authTime, amr, acr } = await sessionOf(session, user);
       const [resource] = Object.keys(asked.resourceServers ?? {});
       const scope = [...asked.requestParamScopes].join(' ');
-      // The `sid` is not that of the browser session in which the user allowed the device.
+      // The `sid` is not that of the browser session, because the device stays signed in when that session ends.
       const sid = derive('sid', grantId, client.clientId);
       const answer = { accountId, authTime, amr, acr, grantId, scope, sid, sessionUid: session.id };
       return { ...answer, ...(resource && { resource }) };
