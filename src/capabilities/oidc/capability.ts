@@ -31,7 +31,7 @@ export const oidc = defineCapability({
       parts: {
         ...parts,
         rotateSigningKeys: () => parts.rotateSigningKeys((db) => core.recordKey(db, 'signing')),
-        /** Administration for commands and programs, where the operator is the actor. */
+        /** Administers clients and resources for commands. The audit records the operator as the actor. */
         clientAdministration: parts.administerClients({ caller: core.caller }),
       },
       findApplication: parts.findApplication,
@@ -45,7 +45,10 @@ export const oidc = defineCapability({
           .flatMap(({ name, clientUri }) => (clientUri === undefined ? [] : [{ name, address: clientUri }])),
       onEvent: noteEnding,
       clean: parts.removeOfEnded,
-      /** Loads the library in the background, because that takes longer than the rest of the start. If it fails, requests get the error. */
+      /**
+       * Loads oidc-provider in the background, because that takes longer than the rest of the start. If that fails, the next request tries
+       * again.
+       */
       start() {
         parts.openProvider().catch((error: unknown) => log.warn({ err: error }, 'the provider could not be started'));
       },

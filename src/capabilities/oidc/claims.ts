@@ -11,7 +11,7 @@ export const claimsOfScopes = {
   groups: ['groups'],
 } as const;
 
-/** `one`: the user proved one factor, a password or another provider. `two`: the user proved two factors. */
+/** Values of the claim `acr`. `one`: the user proved one factor, such as a password, or a login at another provider. `two`: two factors. */
 export const acrValues = { one: 'urn:janua:1fa', two: 'urn:janua:2fa' } as const;
 
 export const acrOf = (methods: readonly AuthenticationMethod[]): string =>
@@ -25,7 +25,7 @@ export const claimsOf = (subject: string, { user, isAddressVerified = false }: A
   family_name: user.lastName || undefined,
   preferred_username: user.username,
   locale: user.language,
-  // In a team's own table, a user name may be any text.
+  // A user name is a mail address, except in a team's own table of users, where it may be any text.
   ...(isMailAddress(user.username) && { email: user.username, email_verified: isAddressVerified }),
   groups: user.groups,
 });

@@ -52,7 +52,7 @@ export interface OidcOptions
   readonly findSignUpPath: () => string | undefined;
   /** Most seconds that a session may last. */
   readonly sessionSeconds: number;
-  /** The hosts in `CLIENT_ID_METADATA`. */
+  /** Hosts whose metadata documents may describe clients (`CLIENT_ID_METADATA`). `any` stands for all hosts. */
   readonly documentHosts: readonly string[];
   readonly hasSecondFactors: boolean;
   /** Called with the grant type when an application gets tokens. */
@@ -64,7 +64,7 @@ export interface OidcOptions
 const createIsListed = (hosts: readonly string[]) => (address: string) =>
   hosts.some((host) => host.toLowerCase() === URL.parse(address)?.host);
 
-/** Returns the check of a document's address. Undefined if no client may use a metadata document. */
+/** Creates the check whether a client may use the metadata document at an address. Undefined if no host is allowed. */
 const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allowsDocument'] =>
   hosts.length === 0
     ? undefined
@@ -72,7 +72,9 @@ const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allows
 
 export type OidcParts = ReturnType<typeof composeOidc>;
 
-/** Creates the provider and its stores. The library is loaded only if an application could use it. */
+/**
+ * Creates the provider and its stores. oidc-provider is loaded only once there is a client, or a host for metadata documents is allowed.
+ */
 export function composeOidc(options: OidcOptions) {
   const { opened, key, cipher, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
@@ -80,7 +82,7 @@ export function composeOidc(options: OidcOptions) {
   const subjects = createSubjects(opened);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
 
-  /** Undefined if the account does not exist, is disabled, or belongs to another person by now. */
+  /** Undefined if the account does not exist, is disabled, or its id now belongs to another person. */
   async function findBySubject(subject: string): Promise<Account | undefined> {
     const userId = await subjects.findUserId(subject);
     const account = userId === undefined ? undefined : await findAccount(userId);
@@ -129,7 +131,8 @@ export function composeOidc(options: OidcOptions) {
   const allowsDocument = createAllowsDocument(documentHosts);
 
   /**
-   * Finds the application for a path that repeats its request, with the name that pages before the login show. Undefined for other paths.
+   * Finds the application whose authorization request a path repeats, because the login page names it. Undefined for other paths, and for
+   * unknown clients.
    */
   async function findApplication(path: string): Promise<NextApplication | undefined> {
     const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
@@ -199,10 +202,10 @@ export function composeOidc(options: OidcOptions) {
     removeOfEnded: records.removeOfEnded,
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,
-    /** Checks whether an event has ended a session, so that applications are told. */
+    /** Notifies applications if an event has ended sessions. */
     noteEnding(event: AuditEvent): void {
       const ending = endingOf(event);
-      // If the library is not loaded, no application knows of any session.
+      // Without a client, oidc-provider is not loaded, and no application knows of any session.
       if (ending !== undefined && loader.isLoaded()) notices.checkNow(ending);
     },
   };

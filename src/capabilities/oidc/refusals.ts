@@ -8,14 +8,14 @@ export const noProvider: Answer = {
   event: { kind: 'application-refused', reason: 'no-provider' },
 };
 
-/** The protocol's error, for a person: the application must not get it, because its address is not certain. */
+/** A page for the user. The error cannot be sent to the application, because the request has no verified redirect address. */
 export const applicationRefused: Answer = {
   name: 'application-refused',
   status: 400,
   detail: 'The request of the application cannot be answered. janua explain shows its operator why',
 };
 
-/** The request is longer than a response to the application could repeat. */
+/** The request, or a parameter of it, is longer than `provider/bounded-request.ts` allows. */
 export const requestTooLong: Answer = {
   name: 'request-too-long',
   status: 414,
@@ -25,7 +25,7 @@ export const requestTooLong: Answer = {
   event: { kind: 'application-refused', reason: 'too-long' },
 };
 
-/** RFC 6749 3.1. A server that uses one of the two values might differ from the server that checked the other. */
+/** RFC 6749 3.1 forbids repeated parameters, because a proxy could check one value while Janua uses the other. */
 export const repeatedParameter: Answer = {
   name: 'repeated-parameter',
   status: 400,
@@ -49,7 +49,7 @@ export const notInGroup = {
   detail: 'You may not use this application',
 } as const satisfies Answer;
 
-/** The application demands a second factor, and no user can have one. */
+/** The application demands a second factor, and no user can have one, because `SECOND_FACTOR` is `off`. */
 export const secondFactorOff = {
   name: 'second-factor-off',
   status: 403,

@@ -15,7 +15,7 @@ const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
   access_denied: 'denied',
 };
 
-/** Translates the library's error into one of our reasons. */
+/** Maps an error of oidc-provider to a reason for `janua explain`. */
 function reasonOf({ error, detail, clientId = '', reason }: RefusedRequest): RefusalReason {
   if (reason !== undefined) return reason;
   if (isDocumentClient(clientId)) {
@@ -31,7 +31,7 @@ function reasonOf({ error, detail, clientId = '', reason }: RefusedRequest): Ref
   return reasonsOfErrors[error] ?? 'request';
 }
 
-/** Parameters whose values may be recorded. None is a secret, and none proves anything. */
+/** Parameters whose values may be recorded. None holds a secret or a credential. */
 const shownParameters = [
   'redirect_uri',
   'response_type',
@@ -49,7 +49,7 @@ const shownParameters = [
   'post_logout_redirect_uri',
 ];
 
-/** Parameters of which only the name may be recorded. */
+/** Parameters of which only the name and the length are recorded. */
 const namedParameters = [
   'code',
   'code_challenge',
@@ -76,15 +76,15 @@ const parametersOfErrors: Readonly<Record<string, string>> = {
   unsupported_response_mode: 'response_mode',
 };
 
-/** Most characters of a parameter that are recorded, and that are searched for secrets. */
+/** Most characters of a value that are recorded, and most characters of it that are searched for secrets before. */
 const longest = 255;
 const longestRead = 4096;
 
 const isWord = (name: string, text: string): boolean => text.split(/\W+/).includes(name);
 
-/** Describes the parameters that the library's error text names. */
+/** Describes the parameters that oidc-provider's error text names. */
 function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
-  // Some names are also words. A text that means the parameter has them in quotes.
+  // Some names, such as `code`, are also plain words. An error text that means the parameter puts its name in quotes.
   const isNamed = (name: string) =>
     detail.includes(`'${name}'`) || detail.includes(`"${name}"`) || (name.includes('_') && isWord(name, detail));
   const isShown = (name: string) => name === parametersOfErrors[error] || isWord(name, detail);
@@ -97,21 +97,21 @@ function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
 }
 
 /**
- * Finds credentials in the query of an address by the names of their parameters. Applications have sent whole addresses with a code in it,
- * some of them encoded once more.
+ * Finds credentials in the query of an address by the names of their parameters. Some applications send a whole address with a code in its
+ * query as a parameter, sometimes percent-encoded twice.
  */
 const secretInQuery =
   /((?:^|[?&#;]|%(?:25)*(?:3f|26|23|3b))(?:[\w.-]*(?:code|token|secret|password|assertion|verifier|hint|session|state|key|jwt|ticket))(?:=|%(?:25)*3d))[^&#;\s]+/gi;
 
-/** Finds signed tokens, tokens of Janua, and credentials before the host of an address. */
+/** Finds signed tokens, tokens of Janua, and user names and passwords before the host of an address. */
 const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]+(?=@)/g;
 
 /** Redacts codes, tokens, and query parameters that are named like one. */
 export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
 
 /**
- * Creates the function that logs a refusal, and records it for `janua explain`. A client id that is neither ours nor the address of a
- * document is left out, because it could be anything, even a password. The log has the library's words about a faulty document.
+ * Creates the function that logs a refusal, and records it for `janua explain`. A client id is left out unless it has the form of an id of
+ * Janua or of the address of a metadata document. Another text could be anything, even a password.
  */
 export function createNoteRefusal(audit: AuditOf<typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {

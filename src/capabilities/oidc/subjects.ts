@@ -3,12 +3,15 @@ import type { User } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 
-/** Returns the id of the row. It is always the same, so that of many first requests at a time, one inserts the row. */
+/**
+ * Derives the id of the row from the id of the user. If several first requests of a user come at once, only one of them can insert the row.
+ */
 const keyOf = (user: Pick<User, 'id'>) => hash('sha256', JSON.stringify([user.id]), 'base64url');
 
 /**
  * Stores the ids by which applications know users: a random UUID for each user, the same for all applications (OpenID Connect Core 8,
- * `public`). It reveals neither the address nor the user's id. Every method throws `Unavailable` when the database cannot be reached.
+ * `public`). The UUID reveals neither the mail address nor the user's id. Every method throws `Unavailable` when the database cannot be
+ * reached.
  */
 export function createSubjects({ database, prepareLookup }: OpenDatabase) {
   const rows = database.selectFrom('janua_subjects').selectAll();
