@@ -85,7 +85,7 @@ export function addAccount(app: App, parts: () => Parts): void {
         passkeys: passkeys.length,
         signal,
         totp: totp !== undefined,
-        // The forms ask for the password if there is one. An account that another provider or a passkey signs in may have none.
+        // The forms ask for the password if there is one. A user who signs in with another provider or a passkey may have none.
         hasPassword: (await users.findById(user.id))?.passwordHash !== undefined,
       };
     },
@@ -114,7 +114,7 @@ export function addAccount(app: App, parts: () => Parts): void {
       const { ports, exportAccount } = parts();
       reply.header('content-disposition', 'attachment; filename="account.json"');
       reply.type('application/json; charset=utf-8');
-      // HEAD exports nothing, as in `admin/file-export.ts`. Fastify would otherwise read the whole file to throw it away.
+      // A HEAD request exports nothing, as in `admin/file-export.ts`. Fastify would otherwise read the whole file, only to discard it.
       if (request.method === 'HEAD') return reply.send(Readable.from([]));
       const factors = await ports.factors.list(signedIn.user, signedIn.session.stamp);
       return reply.send(await exportAccount(signedIn, factors, request.caller));

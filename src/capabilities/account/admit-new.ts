@@ -6,8 +6,8 @@ import type { OwnAccounts } from './events.ts';
 export type OwnRequest = LoginRequest & { readonly caller: Caller };
 
 /**
- * Returns a function that signs in the owner of a new account, who has just chosen the password. It returns undefined if that is not
- * possible now. The account exists all the same.
+ * Returns a function that signs in the owner of a new account, who has just chosen the password. The function returns undefined if the
+ * login is not possible now, for example because a store cannot be reached. The account stays, and its owner can log in later.
  */
 export const createAdmitNew =
   ({ users, admit }: Pick<OwnAccounts, 'users' | 'admit'>) =>

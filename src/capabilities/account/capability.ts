@@ -76,7 +76,7 @@ const ownAccount = defineOptional({
         firstAdministrator: createFirstAdministrator(own),
         deleteAccount: createDeleteAccount(own),
       },
-      // A user of another provider has no password either, and needs no invitation.
+      // An invitation lets a user without a password choose one. A user who signs in with another provider or a passkey needs none.
       findInvitation: async (account) =>
         (await ports.hasOtherSignIn(account.user, db))
           ? undefined

@@ -29,7 +29,7 @@ export async function findWaitingAddress(
   { sentOutbox, tokens }: Pick<Core, 'sentOutbox' | 'tokens'>,
   { user, session }: SignedIn,
 ): Promise<string | undefined> {
-  // The outbox is read first, because a mail leaves it after its link was made.
+  // The outbox is read before the links. A mail leaves the outbox only after its link is stored, so one of the two reads finds the address.
   const mails = (await sentOutbox?.listOf(user)) ?? [];
   return [...mails, ...(await tokens.listOf(user.id))]
     .filter(
@@ -47,7 +47,7 @@ export function createChangeEmail(core: WithMail & OwnAccounts) {
   /**
    * Changes the address to that of the link.
    * @returns the id of the user
-   * @throws {Refusal} `link-expired`
+   * @throws {Refusal} `link-expired`, or `offered-link-expired` for an address that an administrator offers
    */
   async function confirm(
     { use }: Pick<typeof links, 'use'>,
@@ -66,7 +66,8 @@ export function createChangeEmail(core: WithMail & OwnAccounts) {
 
   return {
     /**
-     * Mails a link to the new address and a notice to the old one, whether or not the new one is taken (VM-22).
+     * Mails a link to the new address and a notice to the old one, even if the new one is taken, so that the response does not reveal it
+     * (VM-22).
      * @param account as it was when its owner proved their identity. If it changes later, the link is not mailed
      * @throws {InvalidFields}; {ChangeRefused} `last-administrator`
      */
@@ -90,10 +91,11 @@ export function createChangeEmail(core: WithMail & OwnAccounts) {
       const notice = { ...mail, purpose: 'email-change-requested', address: user.username };
       await audit.recordIfPossible({ kind: 'email-change-requested', ...byOwner(signedIn, caller) });
       const { stamp } = provedBy(account);
-      // An attacker who has stolen the session must not be able to use up the limits of the notice.
+      // A request beyond the limits of the link sends no notice either. Otherwise an attacker with a stolen session could use up the room
+      // for notices.
       if (await mailer.request({ ...mail, purpose: 'confirm-email', address, stamp }, caller))
         await mailer.notify(notice, caller);
-      // The session may have ended meanwhile, and its links with it.
+      // If the session has ended meanwhile, its links were ended before this one was added.
       if ((await access.findLiving(signedIn.session.id)) === undefined) await endAddressLinks(user.id);
     },
 
@@ -103,13 +105,15 @@ export function createChangeEmail(core: WithMail & OwnAccounts) {
     /**
      * Changes the address of the account that the link belongs to.
      * @returns the id of the user
-     * @throws as `open` and `request`
+     * @throws {Refusal} `link-expired`; {ChangeRefused} `last-administrator`
      */
     async confirm(secret: string, language: Language, caller: Caller): Promise<string> {
       return confirm(links, secret, await links.openOwn(secret, caller), { caller, language });
     },
 
-    /** Mails a link to the address that an administrator offers, and a notice to the present one. @throws {ChangeRefused} */
+    /**
+     * Mails a link to the address that an administrator offers, and a notice to the present one. @throws {ChangeRefused} `too-many-mails`
+     */
     async offer(account: Account, address: string, language: Language, { caller, actorId }: Actor) {
       const { userId, stamp } = provedBy(account);
       const former = account.user.username;
@@ -128,7 +132,7 @@ export function createChangeEmail(core: WithMail & OwnAccounts) {
      */
     async openOffered(secret: string, { user }: Pick<SignedIn, 'user'>, caller: Caller) {
       const opened = await offeredLinks.openOwn(secret, caller);
-      // An administrator could offer the address of their own mailbox.
+      // Only the user may confirm the address. Otherwise an administrator could offer an own mailbox, and confirm it.
       return opened.account.user.id === user.id ? opened : offeredLinks.refuse(caller, user.id);
     },
 

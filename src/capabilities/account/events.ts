@@ -12,7 +12,7 @@ const byOwner = { by: 'account-holder', level: 'info' } as const;
 const updated = { ...byOwner, vocabulary: 'user_updated' } as const;
 const newPassword = { ...byOwner, vocabulary: 'authn_password_change' } as const;
 
-/** A mail that any client can request. */
+/** The request for a mail, which any client can make. */
 const requested = {
   by: 'anyone',
   level: 'info',
@@ -100,8 +100,8 @@ export const events = {
 
 export type AccountCore = CoreWith<typeof events & typeof linkEvents & typeof mailEvents & typeof sessionEvents>;
 
-/** Only where mail is sent. */
+/** The core of a server that sends mail. */
 export type WithMail = AccountCore & { readonly sentOutbox: Outbox; readonly mailer: Mailer };
 
-/** Only where the accounts are in Janua's own table. */
+/** The core of a server whose accounts are in Janua's own table. */
 export type OwnAccounts = AccountCore & { readonly registry: UserRegistry; readonly holdNew: HoldNew };

@@ -14,7 +14,7 @@ import { eventsOf, type User } from '../../core/users/user.ts';
 import type { AccountCore } from './events.ts';
 import type { OwnSessions } from './sessions.ts';
 
-/** Exports are limited, because each reads the whole audit. */
+/** Exports are limited, because each reads all audit events of the user. */
 const limit: Policy = {
   free: 3,
   firstWaitSeconds: 60,
@@ -40,7 +40,7 @@ export function createExportAccount(core: AccountCore, ownSessions: OwnSessions)
     if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
     await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
     const { createdAt } = await users.findDetails(user);
-    // Ends the export at this moment. The session of a client that reads slowly may end before the last event is read.
+    // Leaves out later events. The session of a client that reads slowly may end before the export does.
     const until = now() + 1;
     const events = auditTrail.find({ order: 'oldest-first', ...eventsOf(user, createdAt), until });
     const head = {
@@ -62,9 +62,7 @@ export function createExportAccount(core: AccountCore, ownSessions: OwnSessions)
   };
 }
 
-/**
- * Writes events as it reads them, because an account may have more than a process should hold at once. Reading ends with the connection.
- */
+/** Writes each event as it is read, because the events of an account may fill the memory. Reading stops when the client disconnects. */
 async function* toJson(head: object, events: AsyncIterable<RecordedEvent | UnreadableEvent>): AsyncGenerator<string> {
   yield `${JSON.stringify(head).slice(0, -1)},"events":[`;
   let separator = '';
@@ -90,7 +88,7 @@ export async function describeAccount(user: User, users: AccountCore['users']) {
   };
 }
 
-/** Only an export shows the provider. The administrator or operator is never named to the user. */
+/** Names the provider that verified the address, but never the administrator or operator who did. Only the export shows the provider. */
 const describeVerification = ({ how, by, at }: PastVerification) => ({
   how,
   at: at?.toISOString() ?? null,

@@ -43,8 +43,8 @@ export const nameFields = {
 } as const satisfies Record<string, Field>;
 
 /**
- * Finds the `next` that a link in a mail may have: only a page of an application that the operator knows. Strangers request mails to other
- * people, and an owner would open a page of Janua right after signing in.
+ * Finds the `next` that a link in a mail may contain: only a page of an application that the operator has set up. A stranger can request
+ * the mail for another person, who would otherwise open a page of the stranger's choice right after signing in.
  */
 export async function findNextForMail(sent: unknown, findApplication: FlowOptions['findApplication']) {
   const next = safeNext(sent);

@@ -16,8 +16,8 @@ export const firstAdministratorPath = '/auth/first-administrator';
 export const firstAdministratorExpired = linkExpired('/auth/login');
 
 /**
- * Makes the first administrator, for the operator who reads the link in the log of `janua serve --migrate`. Where there was an
- * administrator, the link counts as expired.
+ * Makes the first administrator, by the link that `janua serve --migrate` logs for the operator. Once there has been an administrator, the
+ * link counts as expired.
  */
 export function createFirstAdministrator(core: OwnAccounts) {
   const { database, passwordPolicy, administer, audit } = core;
@@ -34,7 +34,8 @@ export function createFirstAdministrator(core: OwnAccounts) {
     open,
 
     /**
-     * Adds the administrator, and signs them in. Undefined if they have to log in.
+     * Adds the administrator, and signs them in.
+     * @returns the login. Undefined if the administrator was added, but has to log in
      * @throws {InvalidFields}; {Refusal} `link-expired`
      */
     async add(

@@ -8,12 +8,12 @@ import { page } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 import { homeView } from './views.ts';
 
-/** Longest part of an address that a cursor holds, in characters. `readList` refuses a longer one. */
+/** Longest part of an address that a cursor holds, in characters. `readList` refuses a cursor with a longer text. */
 const comparedLength = 400;
 
 const placeOf = ({ name, address }: OpenApplication) => [name, address.slice(0, comparedLength)];
 
-/** Sorts applications by name, in the order of the language. */
+/** Returns a function that compares applications by name, in the order of the language. */
 function orderIn(language: string) {
   const { compare } = new Intl.Collator(language);
   return ({ name, address }: OpenApplication, [otherName = '', otherAddress = '']: readonly string[]): number =>
@@ -21,7 +21,7 @@ function orderIn(language: string) {
 }
 
 export function addHome(app: App, parts: () => Pick<Core, 'ports' | 'checkUp'>): void {
-  /** Counts checks of the overview that report a fault. Users who may not open the overview get 0. */
+  /** Counts the checks of the server that report a fault, as on the overview for administrators. Users who may not open that page get 0. */
   async function countFindings({ scopes }: SignedIn): Promise<number> {
     const found = scopes.includes('audit:read') ? await parts().checkUp() : [];
     return found.filter(({ state }) => state !== 'ok').length;

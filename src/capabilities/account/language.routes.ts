@@ -45,7 +45,7 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
         const values = { languages: languages.join(', ') };
         throw new InvalidFields({ field: 'language', code: 'unknown-language', values });
       }
-      // A request without a credential needs no store.
+      // Without a credential, the server only sets the cookie. This works even if the database cannot be reached.
       if (presented.cookie !== undefined || presented.accessToken !== undefined) {
         const { database, access, users, audit } = parts();
         // A browser whose session has ended still gets the cookie. A program has no cookie, so its token must be valid.

@@ -47,7 +47,7 @@ export function createAccountMails(
   baseUrl: () => string,
   now: () => number,
 ) {
-  /** @param proved the account that the link is for, if there is one. After its stamp changes, the link does not work */
+  /** @param proved the account that the link is for, if there is one. Once its stamp changes (see `stampOf`), the link does not work */
   async function createLink(
     mail: keyof typeof links,
     address: string,
@@ -60,9 +60,10 @@ export function createAccountMails(
   }
 
   /**
-   * Makes the link of a mail about an account. It gets the stamp at the time of the request, because the mail may have waited.
-   * @param name that the account must still have
-   * @param isAlone whether the earlier links of the mail end
+   * Makes the link of a mail about an account. The link is bound to the stamp that the account had at the request. A change of the account
+   * while the mail waited must void the link.
+   * @param name the username that the account must still have
+   * @param isAlone true if the earlier links for this purpose end
    * @throws {AccountChanged}
    */
   const createOwnLink = (
@@ -144,8 +145,8 @@ export function createAccountMails(
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };
-        // A reset proves only the mailbox, so the link gets the current stamp, and the account must still have the address. Strangers'
-        // requests have no user id. They must not end a link that was made for the user.
+        // A reset proves only that the user owns the mailbox. So the link gets the current stamp, and the account must still have the
+        // address. A stranger's request has no user id, and must not end a link that an administrator has sent.
         const isByAdministrator = mail.userId !== undefined;
         const own = { address: to, ...provedBy(account) };
         const link = pathWithNext(await createOwnLink('reset-password', own, to, isByAdministrator), next);

@@ -24,7 +24,7 @@ export type SetPassword = ReturnType<typeof createSetPassword>;
 /** The steps that a change and a reset of a password share. */
 export const createSetPassword = ({ users, passwords, passwordPolicy }: AccountCore) => ({
   /**
-   * @param field the field of the form
+   * @param field the name of the form field, for the error
    * @param requireUse see `Passwords.hash`
    * @throws {InvalidFields} when the password breaks a rule
    */

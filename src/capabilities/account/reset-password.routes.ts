@@ -27,8 +27,8 @@ interface Parts {
 type ResetRouteOptions = Pick<RouteOptions, 'features' | 'findApplication' | 'loginPage' | 'https'>;
 
 /**
- * Stores a `next` that a mail may not contain in the browser that requests the mail, until the link expires. The cookie is not signed,
- * because `next` is checked again when it is read, and no decision depends on it.
+ * Keeps a `next` that a mail may not contain (see `findNextForMail`) in a cookie of the browser that requests the mail, until the link
+ * expires. The cookie is not signed, because `next` is checked again when it is read, and no decision depends on it.
  */
 function createKeptNext(https: boolean) {
   const cookie = createCookie('reset-next', https, resetMinutes * 60);
@@ -62,7 +62,7 @@ export function addResetPassword(
   async function findNextAfterReset(account: Account, next: string | undefined, language: Language) {
     if (page === undefined || (await parts().ports.listOtherSignIns(account, language)).length === 0) return next;
     if (next === undefined) return page;
-    // Both together may be too long. Then `next` is dropped.
+    // The page with `next` in its query may be too long for `safeNext`. `next` is then dropped.
     return safeNext(pathWithNext(page, next)) ?? page;
   }
 
@@ -76,7 +76,7 @@ export function addResetPassword(
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
     async show({ headers }, typed) {
-      // The name that failed at the login may be no address: the user may have typed a password there.
+      // Fills in the name of the failed login only if it is an address. The user may have typed a password in its place.
       const email = typed.email ?? emailAddress(loginPage.readFailure(headers.cookie)?.username ?? '');
       const { application } = await findNextForMail(typed.next, findApplication);
       return { minutes: resetMinutes, values: { ...typed, email }, application };

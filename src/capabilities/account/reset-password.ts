@@ -24,8 +24,9 @@ export function createResetPassword(core: WithMail, setPassword: SetPassword) {
 
   return {
     /**
-     * Mails a link if the address belongs to an account. The work is the same for every address.
-     * @param next where the login after the reset leads
+     * Mails a link if the address belongs to an account. The server does the same work for every address, so that the response time does
+     * not reveal accounts.
+     * @param next path to continue at after the reset and the login
      * @throws {InvalidFields}
      */
     async request(email: string, next: string | undefined, language: Language, caller: Caller): Promise<void> {
@@ -38,7 +39,8 @@ export function createResetPassword(core: WithMail, setPassword: SetPassword) {
     },
 
     /**
-     * Mails a link to a user for an administrator or an operator. Earlier links (`mails.ts`) and waiting mails end.
+     * Mails a link to a user on behalf of an administrator or an operator. Earlier mails that still wait are removed. Earlier links end
+     * when the new one is made (`mails.ts`).
      * @param usual the language of a user who has chosen none
      * @throws {ChangeRefused} `too-many-mails`
      */

@@ -28,7 +28,10 @@ const sessionsPath = '/account/sessions';
 
 const detail = 'Other sessions ended';
 
-/** An attacker with a stolen session could otherwise end each session by which the owner would end the stolen one (ASVS 7.5.2). */
+/**
+ * Ending sessions needs a fresh proof of identity. An attacker with a stolen session could otherwise end all sessions in which the owner
+ * could end the stolen one (ASVS 7.5.2).
+ */
 const freshProof: FreshProof = { page: ({ sessions }) => sessions.title, showsList: true };
 
 type Parts = { readonly ownSessions: OwnSessions };

@@ -15,7 +15,7 @@ export type OwnSessions = ReturnType<typeof createOwnSessions>;
 
 /** Lists and ends only the sessions of the signed-in user (ASVS 7.5.2). */
 export function createOwnSessions({ sessions, change, endAddressLinks, audit }: AccountCore) {
-  /** Lists the session of the request first, then the latest. */
+  /** Lists the session of the request first, then the others, the latest first. */
   async function list({ user, session }: SignedIn) {
     const own = (await sessions.listOf(user.id, session.stamp)).map((one) => ({
       ...one,

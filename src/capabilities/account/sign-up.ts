@@ -12,7 +12,7 @@ import { requireAddress, requireNames } from './fields.ts';
 
 export const signUpPath = '/auth/sign-up';
 
-/** Answers the link of a sign-up or an invitation, whether or not its owner has an account. */
+/** The answer to an expired link. It is the same for a sign-up and for an invitation, whose user already has an account. */
 export const signUpExpired = { ...linkExpired(signUpPath), name: 'sign-up-link-expired' };
 
 export interface NewAccount {
@@ -23,8 +23,8 @@ export interface NewAccount {
 }
 
 /**
- * Creates accounts for owners of e-mail addresses. Only the link in the mail creates the account. So no account has an unproven address
- * (VM-62), and the request reveals nothing about the address (ASVS 6.3.8, VM-23).
+ * Creates accounts for owners of e-mail addresses. Only the link in the mail creates the account. So a sign-up proves the address (VM-62),
+ * and the request for the mail does not reveal whether the address has an account (ASVS 6.3.8, VM-23).
  */
 export function createSignUp({ mailer, audit, settings }: WithMail) {
   const { SIGN_UP_DOMAINS: signUpDomains } = settings;
@@ -32,7 +32,7 @@ export function createSignUp({ mailer, audit, settings }: WithMail) {
   return {
     /**
      * Mails a link, or a note that the account exists already.
-     * @param next where the sign-up leads in the end
+     * @param next path to continue at after the sign-up
      * @throws {InvalidFields}
      */
     async request(email: string, next: string | undefined, language: Language, caller: Caller): Promise<void> {
@@ -74,7 +74,7 @@ export function createFinishSignUp(core: OwnAccounts) {
     /**
      * Creates the account and signs its owner in.
      * @param chosen the language that the owner has chosen
-     * @returns undefined if the account was created, and its owner has to log in
+     * @returns the login. Undefined if the account was created, but its owner has to log in
      * @throws {InvalidFields}; {Refusal} `link-expired`
      */
     async finish(
