@@ -89,7 +89,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     async open(request, format) {
       const list = readList(request.query, rules);
       const filter = await filterOf(list, parts());
-      // The name itself is not recorded: it could be a password that was typed by mistake.
+      // The name in the filter is not recorded: it could be a password that was typed by mistake.
       const { userId: user_id = '', nameDigest: name_digest = '' } = filter;
       const kept = Object.entries({ ...list.filters, user: '', user_id, name_digest }).filter(
         ([, value]) => value !== '',

@@ -19,7 +19,7 @@ export interface AuditParts {
   readonly audit: AuditOf<typeof adminEvents>;
   readonly access: Pick<Access, 'findSignedIn'>;
   readonly users: UserDirectory;
-  /** Undefined with a team's own table of users. */
+  /** The registry of Janua's own accounts. Undefined if the users are in a team's own table. */
   readonly registry: unknown;
 }
 
@@ -54,7 +54,8 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
   return {
     kind: kind || undefined,
     userId: found?.userId ?? (user_id || undefined),
-    // Events of a typed name hold its digest. The digest has no index, so it is compared only where `kind` narrows the search.
+    // Events without a known user hold a digest of the typed name. The digest has no index, so for the name of a user it is compared only
+    // if `kind` narrows the search.
     nameDigest: name !== undefined && (found === undefined || kind) ? audit.digestName(name) : undefined,
     address: client,
     requestId: request_id || undefined,
@@ -92,7 +93,7 @@ export async function listEvents(list: ListQuery, events: Events, parts: AuditPa
   return { events: described, next_cursor: next === undefined ? null : cursorOf([next]) };
 }
 
-/** Exports every matching event as a file, line by line, the newest first. The reader's speed decides how fast it reads. */
+/** Exports every matching event as a file, line by line, the newest first. Events are read no faster than the client takes them. */
 export async function* exportEvents(
   format: 'csv' | 'jsonl',
   filter: EventFilter,

@@ -5,7 +5,7 @@ import type { StoredGroup } from '../../core/users/groups.ts';
 import { rightsOf } from '../../core/users/scopes.ts';
 import { listOf, object, type Schema, text } from '../../web/openapi/responses.ts';
 
-/** Lists the rules and clients that a group opens, besides its scopes. */
+/** The ports that list the paths behind a proxy and the clients that only members of groups may open. */
 export interface GuardParts {
   readonly ports: Pick<JoinedPorts, 'listGuardedPaths' | 'listClients'>;
 }
@@ -55,7 +55,7 @@ interface Guarded {
   readonly clients: readonly GuardedClient[];
 }
 
-/** Describes a group. The rows of `admins` lack Janua's own scopes, so the description adds them. */
+/** Describes a group. The stored row of the group `admins` lacks Janua's own scopes, which `rightsOf` adds. */
 function describeGroup(
   signedIn: SignedIn,
   { name, description, scopes: granted, secondFactor }: StoredGroup,

@@ -26,7 +26,10 @@ interface FileExport {
   open(request: Request, format: FileFormat): Promise<Lines>;
 }
 
-/** Most exports that one administrator runs at once. Each takes its turn in the reading of all long lists. */
+/**
+ * Most exports that one administrator runs at once. All exports take turns at reading (see `readPart`), so more of them would slow down
+ * those of other administrators.
+ */
 export const mostExports = 5;
 
 /** Milliseconds between two checks whether the user may still have the rest of a file. */
@@ -38,7 +41,7 @@ type Lines = AsyncIterable<string> | Iterable<string>;
  * Checks access again during an export. A client may read slowly for hours, and its user may be disabled meanwhile.
  * @param mayGoOn called at most every five seconds
  * @param time milliseconds of any clock
- * @throws {Error} once access has ended: the client sees that the file is not complete
+ * @throws {Error} once access has ended. The connection then breaks off, so the client knows that the file is incomplete
  */
 export async function* whileAllowed(
   lines: Lines,
@@ -109,11 +112,11 @@ export function addExport(
       reply
         .type(`${types[format]}; charset=utf-8`)
         .header('content-disposition', `attachment; filename="${name}.${format}"`);
-      // HEAD exports nothing. Fastify would otherwise read the whole file to throw it away.
+      // A HEAD request exports nothing. Fastify would otherwise read the whole file, only to discard it.
       if (request.method === 'HEAD') return reply.send(Readable.from([]));
       const stream = await begin(signedInOf(request), async () => {
         const lines = whileAllowed(await open(request, format), mayGoOn);
-        // As bytes, so that lines fill the packets. Reading ends with the connection.
+        // A stream of bytes sends several lines in one packet. Reading stops when the client disconnects.
         return Readable.from(format === 'csv' ? withByteOrderMark(lines) : lines, { objectMode: false });
       });
       return reply.send(stream);

@@ -28,9 +28,9 @@ interface FindUsersOptions {
 }
 
 /**
- * Finds users in at most 11 statements: six to find by each filter, four to read users in the order of words, and one for their details. If
- * an index shows that few users pass one of the filters, all of those are read and sorted. Otherwise it reads users in their order, at most
- * `mostCandidates`, because enough of them pass each filter.
+ * Finds users in at most 11 statements: six to look for a filter that few users pass, four to read users in the order of a search, and one
+ * for their details. If few users pass one of the filters, all of those are read and sorted. Otherwise at most `mostCandidates` users are
+ * read in the order of the list, and those that pass all filters are the page.
  */
 export function createFindUsers(
   database: Database,
@@ -91,7 +91,7 @@ export function createFindUsers(
     return { logins, factors };
   }
 
-  /** Reads users in the order of names, by the index of a filter. */
+  /** Reads users in the order of the list, by the index of the search or of the group if there is one. */
   async function listPage({ q, filters: { group = '', state }, ...part }: ListQuery): Promise<readonly ListEntry[]> {
     if (part.sort !== 'username') return users.listPage({ ...part, state });
     if (q !== '') return users.listFound(q, part);

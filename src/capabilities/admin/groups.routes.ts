@@ -162,8 +162,8 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
       description:
         'Users without a factor add one by a mailed link when they next sign in. Sessions from before go on.',
       tag,
-      // An administrator who demands or lifts second factors must have proved one. So an administrator without a factor is not locked out
-      // by their own demand.
+      // An administrator who demands or lifts second factors must have proved one in this session. Otherwise an administrator without a
+      // factor could be locked out by their own demand.
       config: { ...config, signedIn: { with: 'second-factor' } },
       fields: {
         name,

@@ -31,7 +31,9 @@ const listSchema = object('The mails that wait or were given up', {
 
 const noSuchMail: Answer = { name: 'no-such-mail', status: 404, detail: 'There is no mail with that id' };
 
-/** Leaves out the details of the mail. Its link is made just before it is sent. */
+/**
+ * Leaves out `details`, the values in the text of the mail. A waiting mail has no link yet: the link is made just before the mail is sent.
+ */
 export const describeMail = ({ id, purpose, address, createdAt, dueAt, attempts, failure, requestId }: QueuedMail) => ({
   id,
   purpose,

@@ -13,10 +13,10 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** Milliseconds that an event may take to be stored. The counts miss later events. */
+/** Milliseconds that an event may take to be stored. An event that takes longer is not counted. */
 const latest = minute;
 
-/** Milliseconds after which counts are brought up to date before they are shown. Upkeep usually does this earlier. */
+/** Milliseconds after which counts are brought up to date before they are shown. The regular clean-up usually does this earlier. */
 const outdated = 20 * minute;
 
 /** Milliseconds for which requests share an answer, because it is made from 4,000 counts. */
@@ -42,10 +42,10 @@ const seriesOf = new Map<string, string>(
   Object.entries(kinds).flatMap(([name, list]) => list.map((kind) => [kind, name] as const)),
 );
 
-/** Events that stand for several. Their `count` says how many. */
+/** Kinds of events of which one stands for several. Its `count` says how many. */
 const summed = ['users-imported', 'events-left-out'];
 
-/** Id of the row whose count is the time until which events are counted. */
+/** Id of a row in `janua_counts` that holds a time in the column `count`: all earlier events have been counted. */
 const position = 'position';
 
 export interface OverviewOptions extends Pick<Core, 'checkUp'> {
@@ -61,8 +61,8 @@ export interface OverviewOptions extends Pick<Core, 'checkUp'> {
 const startOf = (length: number, time: number) => Math.floor(time / length) * length;
 
 /**
- * Counts events by the hour. Counting a million events would hold up every other request, so upkeep adds the latest events to a small
- * table. A login only writes its event. A page counts only the events since the last upkeep.
+ * Counts events by the hour. Counting a million events would hold up every other request, so `count` adds the latest events to the small
+ * table `janua_counts` from time to time (`clean` of the capability). A page counts only the events since then.
  */
 export function createOverview({ database, auditTrail, countSessions, stores, checkUp, now }: OverviewOptions) {
   async function countEvents(from: number, to: number): Promise<Map<string, number>> {
@@ -94,7 +94,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     return found && Number(found.count);
   }
 
-  /** Sets the position to the oldest event that a chart shows. */
+  /** Stores the first position: the time of the oldest event that a chart shows. */
   async function begin(until: number): Promise<number> {
     const first = startOf(day, until) - 30 * day;
     const events = database.selectFrom('janua_audit').select('at').where('id', '>=', firstIdAt(first));
@@ -120,7 +120,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     await inTransaction(database, async (db) => {
       const row = db.updateTable('janua_counts').set({ count: until }).where('id', '=', position);
       const { numUpdatedRows } = await row.where('count', '=', from).executeTakeFirst();
-      // Otherwise another process has counted them.
+      // If the position has changed, another process has counted these events.
       if (numUpdatedRows > 0n)
         for (const [name, count] of counts) await store(db, from, name, (former) => former + count);
     });

@@ -12,7 +12,7 @@ import { json, listOf, object, orNull, text, time } from '../../web/openapi/resp
 import type { App } from '../../web/types.ts';
 import { throttleView } from './views.ts';
 
-/** A key of the throttle that has failures. */
+/** An account, a name or a network whose failed logins the throttle counts. */
 interface ThrottledKey {
   readonly kind: string;
   readonly username?: string;
@@ -51,7 +51,7 @@ const listSchema = object('Who has to wait', {
   next_cursor: nextCursor,
 });
 
-/** Leaves out the ids of browsers. */
+/** Leaves out the ids of the browsers by which some failures are counted. */
 export const describeWait = ({ kind, username, userId, nameDigest, address, failures, ...key }: ThrottledKey) => ({
   kind,
   username: username ?? null,

@@ -13,14 +13,14 @@ type Sent = Readonly<Record<string, string | undefined>>;
 
 export interface UserAction {
   readonly scope: 'users:write' | 'sessions:write';
-  /** Whether the administrator has to prove their identity again. */
+  /** The administrator has to prove their identity again. */
   readonly fresh?: true;
   /** Only members of `admins` may take the action. */
   readonly byAdmins?: true;
   readonly summary: string;
-  /** The text for programs. */
+  /** The `detail` of the response to a program. */
   readonly detail: string;
-  /** Whether the user loses something at once. Pages show the action apart. */
+  /** The user loses something at once. The page of the user shows such actions apart from the others. */
   readonly dangerous?: true;
   readonly fields?: Fields;
   readonly takesTurn?: true;
@@ -37,7 +37,7 @@ export const nameFields = {
   last_name: { maxLength: maxNameLength, description: 'Last name', examples: ['Evans'] },
 } as const satisfies Fields;
 
-/** Required here. A new user may leave them empty, and fill them in later. */
+/** A correction needs both names. They may be empty when a user is added, who then fills them in. */
 const correctedNameFields = {
   first_name: { ...nameFields.first_name, required: true },
   last_name: { ...nameFields.last_name, required: true },
@@ -78,7 +78,7 @@ export function refuseTaken(error: unknown): never {
   throw error;
 }
 
-/** Actions of administrators on a user, by the last part of the address. */
+/** Actions of administrators on a user, by the last part of their path. */
 const userActions = {
   name: {
     scope: 'users:write',

@@ -82,7 +82,7 @@ export function addUserFiles(app: App, parts: () => Parts): void {
   });
 }
 
-/** An imported password hash or group could grant any rights. */
+/** Requires all rights, because an imported password hash or group could grant any of them. @throws {Refusal} `only-admins` */
 function requireMayImport(request: Request): void {
   if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
 }
@@ -131,7 +131,7 @@ function addImport(app: App, parts: () => Parts): void {
         addUsers: async (users) => (await importUsers?.(users, { actor: actorOf(request), isRehearsal })) ?? 0,
         refuse,
       };
-      // `importRows` reads a file as one character for each byte.
+      // `importRows` reads Latin-1, with one character for each byte of the file.
       const input = Readable.from([Buffer.from(rows).toString('latin1')], { encoding: 'latin1' });
       try {
         await importRows(input, options, counts);

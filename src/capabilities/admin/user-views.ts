@@ -87,7 +87,7 @@ function describeUserPage(user: UserAnswer, page: Page) {
 const doneOf = ({ words }: Page): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(words.admin.user.actions).map(([action, { done }]) => [action, done]));
 
-/** When the user last logged in, or how the invitation stands. */
+/** The time of the last login, or else the state of the invitation. */
 function lastAccessOf({ last_login_at, invitation }: UserAnswer, { words, timeOf, adminPages }: Page) {
   const { user, users } = words.admin;
   if (last_login_at) return { time: timeOf(users.lastLogin, last_login_at) };
@@ -187,7 +187,7 @@ interface ActionAnswer {
   readonly invitation: Invitation | null;
   readonly choices: readonly DescribedGroup[];
   readonly chosen: readonly string[];
-  /** The groups of the user that are not stored. */
+  /** The groups of the user from a setting or a team's own table. They cannot be changed on the page. */
   readonly fixed: readonly string[];
   /** The names of the fields, which `addForm` adds. */
   readonly fields?: readonly string[];
@@ -227,7 +227,7 @@ const groupBoxesOf = (
   })),
 });
 
-/** The form, or the link of the user who was added by it. */
+/** The form to add a user, or after that, the link for the new user. */
 type NewUser =
   | { readonly choices: readonly DescribedGroup[]; readonly mustInvite: boolean; readonly link?: undefined }
   | { readonly id: string; readonly link: string; readonly email: string };

@@ -136,7 +136,10 @@ const newUserFields = {
   },
 } as const satisfies Fields;
 
-/** An administrator with the link of a new user could enter the account. Applications would then take them for the owner of the address. */
+/**
+ * An administrator with the link of a new user could sign in as that user. Applications would then take the administrator for the owner of
+ * the address.
+ */
 const mayNotHandOverLink: Answer = {
   name: 'link-not-shown',
   status: 403,
@@ -145,7 +148,10 @@ const mayNotHandOverLink: Answer = {
   event: { kind: 'permission-refused', reason: 'link-not-shown' },
 };
 
-/** Applications link accounts by verified addresses. An administrator who may verify any address could enter any account there. */
+/**
+ * Applications link accounts by verified addresses. An administrator who could verify any address could enter the accounts of other users
+ * in those applications.
+ */
 export const onlyAdmins: Answer = {
   name: 'only-admins',
   status: 403,
@@ -289,7 +295,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         requireMayAct(request, action);
         const choices = name === 'groups' ? await describeGroups(request) : [];
         const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
-        // Groups from a setting, or from a column of a team's own table.
+        // Groups from a setting, or from a column of a team's own table, cannot be changed here.
         const fixed = user.groups.filter((group) => !stored.includes(group));
         const shown = describeUser(user);
         const { first_name, last_name } = shown;

@@ -90,12 +90,13 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
       };
       if (request.format === 'json') return reply.send(page);
       const signedIn = signedInOf(request);
-      // Without mail, the administrator gets the link, and only members of `admins` may have it.
+      // Without mail, the administrator gets the link of a new user, which only members of `admins` may have.
       const mayAdd =
         features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));
       const moreThan = counted > mostCounted ? mostCounted : undefined;
       const groups = await parts().groups.names();
-      // On this page, `state` is a filter. `deleted` is left out of links, so its message is shown once.
+      // `deleted` selects a message, because `state` is a filter on this page. The links of the page leave it out, so the message is shown
+      // once.
       const { deleted, ...query } = request.query as Readonly<Record<string, unknown>>;
       return { ...page, moreThan, deleted, query, groups, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
     },

@@ -28,11 +28,11 @@ export type Query = Readonly<Record<string, string>>;
 interface Filter {
   readonly name: string;
   readonly label: string;
-  /** The words for the value of the query. */
+  /** The text that is shown for the value in the query. Default: the value itself. */
   readonly value?: string | null | undefined;
 }
 
-/** The filters of a list that are set, each with the address of the list without it. */
+/** The filters of a list that are set, each with the address of the list without that filter. */
 export function chipsOf(list: string, query: Query, filters: readonly Filter[], { words, interpolate }: Page) {
   const chips = filters.flatMap(({ name, label, value: text }) => {
     const { [name]: sent, cursor: _, ...rest } = query;
