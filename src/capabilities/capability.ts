@@ -7,7 +7,7 @@ import type { Features, FlowOptions } from '../web/flow-options.ts';
 import type { LoginPage } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
 
-/** Facts that are known before the stores answer. */
+/** Facts that are known before the stores (the database and the session store) answer. */
 export interface StartOptions {
   readonly settings: Settings;
   /** The providers of `UPSTREAMS_FILE`. */
@@ -27,15 +27,15 @@ export interface RouteOptions extends FlowOptions {
 }
 
 /**
- * A part of the server that could be left out, or one that the settings may leave out. `site.ts` lists them. Capabilities do not import
- * each other. They work together through the ports of the core.
+ * A part of the server, such as the second factors. The settings may turn some of them off. `site.ts` lists all capabilities. They do not
+ * import each other, but call each other through the ports of the core (`core/ports.ts`).
  */
 export interface Capability<Made extends object = object> {
   readonly name: string;
   readonly events?: Events;
   /** The features that this capability provides. */
   features?(given: StartOptions): Partial<Features>;
-  /** Whether the features include this capability. Otherwise it is neither made, nor gets routes. Default: true. */
+  /** Tells whether the capability is on. If not, neither `make` nor `addRoutes` is called. Default: on. */
   isEnabled?(features: Features): boolean;
   /** Makes the parts for its routes, the commands and the core, once the stores answer. */
   make?(core: Core, given: StartOptions): MadeCapability<Made> | Promise<MadeCapability<Made>>;
