@@ -50,7 +50,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
       const query = request.query as ReturnQuery;
       const destination = returns.find(query);
       if (destination === undefined) throw new Refusal(invalidReturn);
-      // A program with a token could otherwise exchange it for the cookie of another host.
+      // Only a browser with a session gets a ticket. A program could otherwise exchange its access token for the cookie of another host.
       const signedIn = request.presented.accessToken === undefined ? request.signedIn : undefined;
       const ticket = signedIn && parts().hosts?.createTicket(destination, signedIn.session);
       if (ticket === undefined) throw new Refusal(notAuthenticated);

@@ -2,13 +2,13 @@ import type { FlowOptions } from '../../web/flow-options.ts';
 import type { Request } from '../../web/types.ts';
 
 export interface ForwardedTarget {
-  /** `own`: our public origin. `listed`: an origin in the settings. `unlisted`: any other, or an unreadable one. */
+  /** `own`: our public origin. `listed`: an origin in `FORWARD_AUTH_ORIGINS`. `unlisted`: any other, or an unreadable one. */
   readonly kind: 'own' | 'listed' | 'unlisted';
   /** Empty if the proxy names no host, or an unreadable one. */
   readonly origin: string;
   /** Path and query as the proxy sends them. Undefined if it sends none. */
   readonly sentUri: string | undefined;
-  /** The same as `sentUri`, if following a link repeats the request. Undefined otherwise. */
+  /** The same as `sentUri`, if a link to it would repeat the request. Undefined otherwise. */
   readonly uri: string | undefined;
 }
 
@@ -21,8 +21,8 @@ export interface TargetOptions extends Pick<FlowOptions, 'isTrustedPeer' | 'publ
 const hostShape = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
 /**
- * Whether a browser that follows the address requests exactly this address. A browser resolves `..` and `\` in a path, and the proxy may do
- * so in another way. Then the ticket would reach a page that no proxy asked about, and that may be public.
+ * Tells whether a browser that follows the address requests exactly this address. A browser resolves `..` and `\` in a path, and the proxy
+ * may resolve them differently. The ticket (see `withTicket`) would then reach a page that no proxy asked about, and that may be public.
  */
 const isFollowedAsIs = (origin: string, uri: string) =>
   /^\/[^#]*$/.test(uri) && URL.canParse(origin + uri) && new URL(origin + uri).href === origin + uri;
@@ -42,7 +42,7 @@ export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins 
     const host = forwarded('host');
     const origin = host === undefined ? '' : readOrigin(forwarded('proto'), host);
     const sentUri = forwarded('uri');
-    // A link cannot repeat a request with another method.
+    // A link can only repeat a GET or HEAD request.
     const isRepeatable = /^(?:get|head)$/i.test(forwarded('method') ?? 'GET');
     const uri = isRepeatable && sentUri !== undefined && isFollowedAsIs(origin, sentUri) ? sentUri : undefined;
     return { kind: host === undefined ? 'own' : kindOf(origin), origin, sentUri, uri };

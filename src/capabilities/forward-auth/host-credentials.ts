@@ -22,12 +22,12 @@ export type HostCredentials = ReturnType<typeof createHostCredentials>;
 
 /**
  * Derives from a session the credential that is valid on one other origin only, and the ticket that the browser exchanges for it there.
- * Both are stored nowhere, so they end with the session (docs/decisions/0017).
+ * Janua stores neither, but derives them again from the session, so both end with it (docs/decisions/0017).
  * @param key 32 bytes or more
  * @param now milliseconds since 1970
  */
 export function createHostCredentials(key: Buffer, now: () => number = Date.now) {
-  // No part contains a line break, so two lists never make the same text.
+  // No part contains a line break, so two lists of parts never have the same text.
   const sign = (...parts: readonly string[]) => createHmac('sha256', key).update(parts.join('\n')).digest('base64url');
 
   const create = (origin: string, { id, cookieHash }: Derived) =>

@@ -23,5 +23,5 @@ const unmistakable = (name: string) =>
     Array.from(odd, (character) => `\uFFFD{${character.codePointAt(0)?.toString(16)}}`).join(''),
   );
 
-/** UTF-8, because Node sends one byte for each character of this text. */
+/** Encodes a header as UTF-8. Node sends each character of the result as one byte. */
 const headerText = (text: string) => Buffer.from(text).toString('latin1');

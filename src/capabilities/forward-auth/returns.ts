@@ -44,7 +44,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
     return nonceShape.test(value) ? value : undefined;
   }
 
-  /** The return that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
+  /** Finds the destination for which this query was signed. Undefined if we did not sign it, or its origin is no longer listed. */
   function find({ to, state, signature }: ReturnQuery): Return | undefined {
     if (typeof to !== 'string' || typeof state !== 'string' || typeof signature !== 'string') return undefined;
     // Parsed only if we have signed it: a URL parser takes quadratic time for a long host.
@@ -70,14 +70,15 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
 
     setCredential: (origin: string, credential: string) => cookiesAt(origin).credential.header(credential),
 
-    /** The return of the browser that brings a ticket. Undefined if the browser did not keep its random text. */
+    /** Finds the destination that a browser's ticket must be for. Undefined if the browser did not keep its random text. */
     readReturn(origin: string, header: string | undefined): Return | undefined {
       const nonce = readNonce(origin, header);
       return nonce === undefined ? undefined : { origin, state: stateOf(nonce) };
     },
 
     /**
-     * Begins the return: finds its path on our own origin, and the `Set-Cookie` for the host. Undefined if the address would be too long.
+     * Begins the login of a browser from another host. Returns the path on our own origin that leads back to the requested page after the
+     * login, and the `Set-Cookie` for the host. Undefined if the path would be too long.
      */
     begin(origin: string, uri: string, header: string | undefined): { path: string; cookie: string } | undefined {
       // Several windows share one random text until it expires, so none of them breaks the login of another.

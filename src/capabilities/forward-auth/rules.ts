@@ -13,9 +13,8 @@ export interface Rule {
 export type FindBarrier = (origin: string, uri: string | undefined, groups: readonly string[]) => Rule | undefined;
 
 /**
- * The rule with the longest path decides, and with it each rule whose path the address extends by an ending, because many applications
- * answer `/admin.json` like `/admin`. If the path is unknown, or applications could read it in several ways, every rule of the origin must
- * be met.
+ * The matching rule with the longest path decides. A rule for `/admin` also applies to `/admin.json`, because many applications answer both
+ * alike. If the path is unknown, or applications could read it in several ways, every rule of the origin must be met.
  */
 export function createFindBarrier(rules: readonly Rule[]): FindBarrier {
   return (origin, uri, groups) => {
@@ -40,8 +39,8 @@ function decide(rules: readonly Rule[], path: string): Rule[] {
 /**
  * Matches a path and query that an application could resolve to a path outside its folder: by `..` in any spelling, by a blank or an
  * invisible letter between two dots, or by a character that ends the path or becomes a slash. Also matches paths that Windows and ASP.NET
- * resolve to another name. The files in `deploy/` have the same text. So it uses only the common syntax of PCRE, RE2 and JavaScript, reads
- * bytes, and has no backslash but one. Compared without case.
+ * resolve to another name. The files in `deploy/` contain the same pattern. So it uses only syntax that PCRE, RE2 and JavaScript share,
+ * matches bytes, and contains only one backslash. It ignores case.
  */
 export const ambiguousPath = [
   '^[^?]*(?://|[\\x5c;#]|[^!-~]',

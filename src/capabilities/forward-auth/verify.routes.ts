@@ -54,10 +54,11 @@ type AuditedRequest = { readonly caller: Caller };
 /** Most origins that the log names, each once. An attacker who can choose the host of a request could invent any number. */
 const namedOrigins = 100;
 
-/** Checks the credentials of the host that the proxy protects. Browsers get these credentials for tickets. */
+/** Checks the credentials of the host that the proxy protects. Browsers get these credentials in exchange for tickets. */
 function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
   /**
-   * Picks the credentials that apply to the target. The cookie of another host does not. On a host that is not listed, no credential does.
+   * Picks the credentials that apply to the target. The cookie of another host does not apply. On a host that is not listed, no credential
+   * applies.
    */
   function presentedFor({ kind, origin }: ForwardedTarget, request: Request): Presented {
     const { accessToken, cookie } = request.presented;
@@ -86,7 +87,8 @@ function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
     // A ticket that is no longer valid does no harm if the browser is already signed in on this host.
     const signedIn = await parts().access.findSignedIn(presentedFor(target, request));
     if (signedIn !== undefined) return reply.redirect(origin + uri, 303);
-    // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
+    // No redirect to the login: a browser that keeps no cookies would loop forever. With `no-referrer`, the link on the page does not send
+    // on the ticket in this address.
     reply.code(400).header('referrer-policy', 'no-referrer');
     return reply.send({ again: origin + uri, request_id: request.id } satisfies RefusedRequest);
   }
@@ -112,7 +114,7 @@ function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
     if (kind === 'own') {
       const { cookie, accessToken } = request.presented;
       if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
-      // With the origin: some proxies resolve a bare path against our internal address.
+      // The redirect contains the origin, because some proxies resolve a path against our internal address.
       return reply.redirect(origin + loginPath(loginMessages.notSignedIn, uri), 303);
     }
     if (kind === 'unlisted' || sentUri === undefined) {
@@ -120,7 +122,7 @@ function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
       return reply.redirect(ownOrigin() + loginPath(loginMessages.notSignedIn), 303);
     }
     const login = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
-    // A link cannot repeat this request, so the browser starts at the first page.
+    // A link cannot repeat this request, or would be too long, so the browser starts at the first page of the host.
     if (login === undefined) return reply.redirect(`${origin}/`, 303);
     return reply.header('set-cookie', login.cookie).redirect(ownOrigin() + login.path, 303);
   }
@@ -143,7 +145,7 @@ function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
 export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
   const { returns, publicOrigins, findBarrier } = options;
   const findTarget = createFindTarget(options);
-  /** The first of our origins. With a free port, the set is empty until the app listens. */
+  /** The first of our origins. If the system chooses the port, the set is empty until the app listens. */
   const ownOrigin = () => [...publicOrigins][0] ?? '';
   const { presentedFor, redeem } = createTickets(parts, returns);
   const { sendToLogin, findOtherLogin } = createWaysToLogin(returns, ownOrigin);
@@ -171,7 +173,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     return true;
   }
 
-  /** @param passes whether a signed-in user gets 200. `/auth/refused` redirects a user back who signed in after the refusal */
+  /** @param passes true for `/auth/verify`, where a signed-in user gets 200. `/auth/refused` redirects such a user back to the host */
   async function answer(request: Request, reply: FastifyReply, passes: boolean): Promise<FastifyReply> {
     const target = findTarget(request);
     // The browser gets this response from another host. Janua cannot promise that this host and its subdomains use HTTPS only.
@@ -207,7 +209,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     app.get(
       url,
       {
-        // An app that makes a WebSocket of each upgrade request does not call the handler, but calls the hooks.
+        // Answers in a hook. An app that turns each upgrade request into a WebSocket calls the hooks, but not the handler.
         preHandler: async (request, reply) => answer(request, reply, passes),
         config: {
           view: refusedView,
@@ -229,12 +231,12 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
           },
         },
       },
-      // The hook has answered.
+      // `preHandler` has already answered.
       async () => {},
     );
   }
 }
 
-/** Whether the target is a page of Janua that no proxy protects. A redirect back to it would loop. */
+/** Tells whether the target is a page of Janua that no proxy protects. A redirect back to it would loop. */
 const isUnprotectedPage = ({ kind, uri }: ForwardedTarget) =>
   kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);
