@@ -26,7 +26,7 @@ declare module '../../web/view.ts' {
 }
 
 const describe = ({ mails }: { readonly mails: readonly (KeptMail & { readonly created_at: string })[] }) => ({
-  // The box is narrower than the lines of the mail.
+  // Joins the lines of each paragraph, because the box on the page is narrower than the lines of the mail.
   mails: mails.map((mail) => ({ ...mail, text: mail.text.replaceAll(/(\S)\n(?=\S)/g, '$1 ') })),
 });
 
@@ -35,7 +35,10 @@ export interface MailboxOptions {
   readonly findKeptMail?: ((limit: number) => Promise<readonly KeptMail[]>) | undefined;
 }
 
-/** Adds the demo's mailbox. A user who can open it can use the links in the mails, so it is for this machine alone. */
+/**
+ * Adds the demo's mailbox. A user who can open it can use the links in the mails, so the demo answers only under names of this machine,
+ * such as `localhost`.
+ */
 export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['findKeptMail']>): void {
   addAction(app, ['/demo/mail', '/api/demo/mail'], {
     method: 'GET',
@@ -58,7 +61,7 @@ export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['f
     browser: 'The page Mailbox',
     async handle() {
       const mails = await findKeptMail(mostMails);
-      // The page needs the link. The schema leaves it out of the JSON.
+      // The page also needs the link of the mail. The schema leaves the link out of the JSON.
       return { mails: mails.map((mail) => ({ ...mail, created_at: new Date(mail.createdAt).toISOString() })) };
     },
   });
