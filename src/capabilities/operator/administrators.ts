@@ -4,7 +4,7 @@ import { admins, ownScopes } from '../../core/users/scopes.ts';
 import { findTime, setTime } from '../../ground/database/times.ts';
 import { asServer } from '../../ground/faults/requester.ts';
 
-/** Begins the name of a time in `janua_times`: when a user was noted as an administrator, or 0 if the user no longer is one. */
+/** Prefix of names in the table `janua_times`. The time is when a user was noted as an administrator, or 0 if the user no longer is one. */
 const prefix = 'administrator:';
 const markOf = (userId: string) => `${prefix}${hash('sha256', userId, 'base64url').slice(0, 22)}`;
 
@@ -52,7 +52,7 @@ export function createAdministratorWatch(core: Needs, tell: Tell) {
     for (const id of ids) await setTime(database, markOf(id), now());
   }
 
-  /** @param also a user whose groups are in a column of a team's own table */
+  /** @param also the id of a user who has logged in, and whose groups are in a column of a team's own table */
   async function look(also?: string): Promise<void> {
     const ids = await findIds();
     const isFirst = (await findTime(database, begun)) === undefined;
@@ -69,7 +69,7 @@ export function createAdministratorWatch(core: Needs, tell: Tell) {
     }
     if (isFirst || (added.length > 0 && (await tell(namesOf(added))))) await mark(added.map(({ id }) => id));
     if (isFirst) await setTime(database, begun, now());
-    // The column is not searched, so users who have lost the rights are not known.
+    // Janua does not search the column of a team's own table, so it does not know which users have lost the rights.
     if (groupsInColumn) return;
     // Forgets users who are no administrators any more, so that they are reported if they become administrators again.
     const present = new Set([...ids].map(markOf));

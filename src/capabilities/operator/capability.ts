@@ -17,7 +17,10 @@ const day = 24 * 60 * 60 * 1000;
 /** Milliseconds between two attempts to queue a notice, when a store cannot be reached. */
 const retryInterval = 60_000;
 
-/** Events after which a user may have become an administrator, or may be one no longer. A user who returns is reported again. */
+/**
+ * Events after which a user may have become an administrator, or may no longer be one. A user who becomes an administrator again is
+ * reported again.
+ */
 const changing = new Set([
   ...['user-added', 'user-invited', 'users-imported', 'signed-up', 'user-enabled', 'email-changed', 'address-verified'],
   ...['user-groups-changed', 'group-changed', 'group-removed'],
@@ -35,7 +38,7 @@ export const operator = defineCapability({
     if (address === undefined || mailer === undefined || !core.takesLogins) return { parts: {}, mails };
 
     /**
-     * Queues at most one mail of each kind a day. New administrators have no such limit, because they may soon lose the rights again.
+     * Queues at most one mail of each kind a day. Each new administrator is reported, even one who soon loses the rights again.
      * @returns whether a mail was queued
      */
     async function tell({ about, details = {} }: OperatorNotice): Promise<boolean> {
@@ -52,7 +55,10 @@ export const operator = defineCapability({
 
     /** Notices that are not queued yet, because a store cannot be reached, or this process has tried a moment ago. */
     const waiting = new Map<string, OperatorNotice>();
-    /** When each kind was last tried. A fault may come with each request, and must not cause a transaction each time. */
+    /**
+     * When this process last tried to queue each kind of notice. Each request may report the same fault, and must not cause a transaction
+     * each time.
+     */
     const triedAt = new Map<string, number>();
     let timer: NodeJS.Timeout | undefined;
 
@@ -109,7 +115,7 @@ export const operator = defineCapability({
 
 const addedPurpose = 'operator-administrator-added';
 
-/** A user who becomes an administrator again and again causes two mails in ten minutes. */
+/** A user who becomes an administrator again and again causes at most two mails in ten minutes. */
 const newAdministrators: MailLimit = {
   merged: {
     windowSeconds: 10 * 60,
@@ -118,7 +124,7 @@ const newAdministrators: MailLimit = {
   },
 };
 
-/** Drops mails to an earlier `OPERATOR_MAIL`. */
+/** Describes the mails to the operator. A waiting mail to a former `OPERATOR_MAIL` is dropped. */
 function describeMails(operator: string | undefined, language: Core['settings']['LANGUAGE']) {
   const { utc, words } = textsIn(language);
   const time = (text = '') => (text === '' ? words.operator.never : utc.time(new Date(Number(text))));
