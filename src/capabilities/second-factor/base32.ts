@@ -1,9 +1,9 @@
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
-/** RFC 4648 6, for authenticator apps. */
+/** The alphabet of RFC 4648 6, for authenticator apps. */
 export const rfc4648 = `${letters}234567`;
 
-/** Crockford's alphabet has no letters that are read as digits. */
+/** Crockford's alphabet has no letters that look like digits. */
 export const crockford = `0123456789${letters.replaceAll(/[ILOU]/g, '')}`;
 
 /** Encodes bytes. Their number must be a multiple of five, so there is no padding. */

@@ -60,7 +60,7 @@ export const secondFactor = defineCapability({
         if (!isOn) return [];
         const { words } = textsInStored(language, settings.LANGUAGE);
         const { passkeys, totp } = await manageFactors.list(account.user, stampOf(account));
-        // The name that the user has typed could be an attacker's text.
+        // The mail names the provider of each passkey. The name that the user has typed could be an attacker's text.
         const names = passkeys.map(({ aaguid }) => nameProvider(aaguid) || plainName);
         return [...names, ...(totp === undefined ? [] : [words.security.app])];
       },

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { isSame } from '../../core/sessions/credential.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
 
-/** The purpose and the browser of a challenge. It proves nothing for others. */
+/** The purpose and the browser for which a challenge is made. The challenge is not valid for any other. */
 export interface Binding {
   /** `sign-in`, or `enrol:` and the id of the session, or one of `challengePurposes`. */
   readonly purpose: string;
@@ -15,7 +15,7 @@ export const challengeLifetime = 5 * 60 * 1000;
 
 const [randomLength, timeLength] = [16, 6];
 
-/** A challenge in base64url. Its bytes fill all characters, so no challenge has a second spelling. */
+/** A challenge in base64url. Its 54 bytes fill exactly 72 characters, so no challenge has a second spelling. */
 const shape = /^[\w-]{72}$/;
 
 /**
@@ -36,7 +36,7 @@ export function createChallenges(key: Buffer, tokens: Pick<Tokens, 'markUsed'>, 
       return sign(head, binding);
     },
 
-    /** Whether Janua made the challenge for this binding, and it has not expired. It may have been used. */
+    /** Tells whether Janua made the challenge for this binding, and it has not expired. It may have been used already. */
     isValid(challenge: unknown, binding: Binding): challenge is string {
       if (typeof challenge !== 'string' || !shape.test(challenge) || binding.cookie === undefined) return false;
       const head = Buffer.from(challenge, 'base64url').subarray(0, randomLength + timeLength);

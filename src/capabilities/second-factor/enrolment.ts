@@ -33,7 +33,7 @@ export function createFactorMails(
   /**
    * Makes a link by which the user adds the first factor. The link is a secret.
    * @param address that the account must have, if the link is mailed there
-   * @param recordIn records the link in the transaction
+   * @param recordIn records in the audit, in the same transaction, that the link was made
    * @throws {AccountChanged}
    */
   async function createEnrolmentLink(

@@ -54,7 +54,10 @@ export type ManageFactors = ReturnType<typeof createManageFactors>;
 export function createManageFactors({ database, change, changeAny, audit, ports }: FactorCore, factors: Factors) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers } = factors;
 
-  /** Wraps a change. The wrapped change returns the recovery codes if it has made new ones. */
+  /**
+   * Wraps a change, so that recovery codes exist exactly while the user has a factor. The wrapped change returns new codes, if it has made
+   * any.
+   */
   const renewingCodes =
     (work: Work) =>
     async (held: Held): Promise<readonly string[]> => {
@@ -110,7 +113,10 @@ export function createManageFactors({ database, change, changeAny, audit, ports 
     renewingCodes,
     requireMayAdd,
 
-    /** Lists the factors of a user. @param stamp of the account or session. Trust under another stamp has ended */
+    /**
+     * Lists the factors of a user. @param stamp of the account or session (see `stampOf`). The trust in a browser under another stamp has
+     * ended
+     */
     async list(user: User, stamp: string) {
       const own = await factors.list(user);
       return {

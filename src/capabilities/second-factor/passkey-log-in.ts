@@ -12,7 +12,7 @@ export interface PasskeyLogin extends LoginRequest {
   readonly remembered: boolean;
 }
 
-/** Logs in by a passkey. The passkey names its user. */
+/** Logs in by a passkey, which identifies its user. The user types no name. */
 export function createLogInByPasskey(
   { users, admit, knownBrowsers, audit }: FactorCore,
   { passkeys, bindingOf }: Factors,
@@ -27,7 +27,8 @@ export function createLogInByPasskey(
     const { userId } = passkey;
     const account = await users.findById(userId);
     if (account === undefined) return failed('void-passkey');
-    // Checked again, because the account was read with the new stamp if the passkey was removed just before.
+    // If the passkey was removed just before the account was read, the account already has its new stamp. `admit` would then notice no
+    // change, so the passkey is looked up again.
     if (!(await isThere(passkey, account))) return failed('changed-meanwhile', userId);
     return account.disabled ? failed('disabled-user', userId) : ({ succeeded: true, account, passkey } as const);
   }

@@ -8,7 +8,7 @@ const pause = 30 * 24 * 60 * 60 * 1000;
 
 /** Offers a passkey to users who sign in by a password, and stores their refusal. */
 export function createPasskeyOffers({ database, passkeys, now }: Pick<FactorCore, 'database' | 'passkeys' | 'now'>) {
-  /** Finds the refusal of a user. Undefined without one. */
+  /** Finds the row of a user who has declined the offer. */
   const find = (user: Pick<User, 'id'>) =>
     database.selectFrom('janua_passkey_offers').select('again_at').where('user_id', '=', user.id).executeTakeFirst();
 

@@ -24,8 +24,8 @@ interface OptionsAction<F extends Fields> extends Pick<Action<F>, 'summary' | 't
 }
 
 /**
- * Adds the first of the two requests that each use of a passkey takes. The second has the browser's answer. A cookie ties both to the
- * browser. It authenticates no request.
+ * Adds a route that gives the options for a passkey, with a challenge. A second request then sends the browser's answer. A cookie binds the
+ * challenge to the browser. The cookie authenticates no request.
  */
 export function addPasskeyOptions<const F extends Fields>(
   app: App,

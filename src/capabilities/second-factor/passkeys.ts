@@ -22,9 +22,9 @@ import { algorithmIds, type NewPasskey, readCredential, verifyAssertion, verifyR
 interface PasskeyOptions extends Pick<Core, 'database' | 'tokens' | 'throttle' | 'appName' | 'now'> {
   /** Signs challenges. */
   readonly key: Buffer;
-  /** The domain of the passkeys. Without it, none can be made or used. Passkeys from before stay stored, and still count as factors. */
+  /** The domain of the passkeys. Without it, passkeys can neither be added nor used. Stored ones stay, and still count as factors. */
   readonly domain: string | undefined;
-  /** A set that fills later, because a free port is known only when the app listens. */
+  /** The origins of this server. If the system chooses the port, the set is empty until the app listens. */
   readonly origins: ReadonlySet<string>;
 }
 
@@ -50,7 +50,7 @@ export type Passkey = ReturnType<typeof fromRow>;
 
 /**
  * Passkeys (WebAuthn Level 3). Janua always requires user verification, so that a passkey is two factors. Every method throws `Unavailable`
- * when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
+ * when the database cannot be reached. `db` may be a transaction of the caller.
  */
 export function createPasskeys(options: PasskeyOptions) {
   const { database, tokens, throttle, key, domain = '', origins, appName, now } = options;
@@ -61,7 +61,7 @@ export function createPasskeys(options: PasskeyOptions) {
   /**
    * Uses up a valid challenge. Of many calls at the same time, one returns true.
    * @param party a user, or a session that adds a passkey, whose uses are counted together
-   * @throws {Unavailable} after too many
+   * @throws {Unavailable} after too many uses
    */
   async function useUp(challenge: string, party: string): Promise<boolean> {
     // Limited, because each use stores a row, even if the passkey is refused.
@@ -71,8 +71,8 @@ export function createPasskeys(options: PasskeyOptions) {
   }
 
   /**
-   * The handle is no address, and the same for all passkeys of a user, so that a device stores one passkey of each user. It stays the same
-   * after a change of `key`.
+   * Returns the user handle of WebAuthn, which contains no address. All passkeys of a user have the same handle, so that a device stores
+   * only one for each user. The handle of the first passkey is used again, even if `key` has changed since.
    */
   function userHandleOf(user: Pick<User, 'id'>, [first]: readonly Passkey[]): string {
     const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', user.id]), 64);
@@ -233,7 +233,7 @@ export const passkeyMethods = ({ syncable }: Pick<Passkey, 'syncable'>): Authent
   'user',
 ];
 
-/** The hash stands for the credential's own id, which may have 1,023 bytes. No database has such long keys. */
+/** Returns the key of the row: a hash, because the id of a credential may have 1,023 bytes, and not every database has such long keys. */
 const idOf = (credentialId: string): string => hashSecret(credentialId);
 
 const fromRow = ({ user_id: userId, created_at, last_used_at, ...row }: PasskeysTable) => ({

@@ -8,7 +8,7 @@ import { countDeleted } from '../../ground/database/deletions.ts';
 /** A login that waits for a second factor. It is no session, and gives access only to the second step. */
 export interface PendingLogin {
   readonly userId: string;
-  /** The account's stamp. With another stamp the login has to begin again. */
+  /** The stamp of the account when the login began (see `stampOf`). If it has changed, the login has to begin again. */
   readonly stamp: string;
   readonly methods: readonly AuthenticationMethod[];
   readonly remembered: boolean;
@@ -18,7 +18,7 @@ export interface PendingLogin {
 /** Tries after which a pending login ends (VM-37). */
 export const mostFailures = 5;
 
-/** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
+/** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when the database cannot be reached. */
 export const createPendingLogins = (database: Database, now: () => number) => ({
   /** Stores a pending login. @returns its secret, for the cookie or as `mfa_token`. Only a hash of it is stored */
   async start({ userId, stamp, methods, remembered, scope }: PendingLogin): Promise<string> {
@@ -31,7 +31,7 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
     return secret;
   },
 
-  /** Undefined if it does not exist, has expired, or has failed too often. The id is a hash of the secret. */
+  /** Finds a pending login by its secret. Undefined if the login has ended, has expired, or has failed too often. */
   async find(secret: string): Promise<(PendingLogin & { readonly id: string }) | undefined> {
     const row = await database
       .selectFrom('janua_pending_logins')

@@ -22,8 +22,8 @@ function hashCode(typed: string): string {
 }
 
 /**
- * Codes for a user who has lost the other factors. Each works once (ASVS 6.5.1), and only hashes are stored.
- * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
+ * Codes for a user who has lost the other factors. Each works once (ASVS 6.5.1), and only hashes are stored. `db` may be a transaction of
+ * the caller. Every method throws `Unavailable` when the database cannot be reached.
  */
 export function createRecoveryCodes(database: Database) {
   const remove = async (user: Pick<User, 'id'>, db = database): Promise<void> => {

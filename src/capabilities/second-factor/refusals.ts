@@ -1,7 +1,7 @@
 import { type Answer, loginMessages } from '../../core/access/refusal.ts';
 import { linkExpired } from '../../core/tokens/links.ts';
 
-/** The login mails a new link. */
+/** The answer to an expired link for adding a factor. The page leads to the login, which mails a new link. */
 export const enrolmentExpired = linkExpired('/auth/login');
 
 /** The answer is the same for a wrong, used or expired code, and for a login that waits no longer. */
@@ -27,7 +27,10 @@ export const passkeyRefused: Answer = {
   loginPage: { message: loginMessages.passkeyRefused, next: 'sent' },
 };
 
-/** Lets a browser forget the passkey. The page must answer the request itself: any site could link to a page with this message. */
+/**
+ * The login page makes the browser forget the passkey. The response must be the page itself, not a redirect to it: any site could link to
+ * the target of the redirect.
+ */
 export const passkeyUnknown: Answer = {
   ...passkeyRefused,
   name: 'passkey-unknown',

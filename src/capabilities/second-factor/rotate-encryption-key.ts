@@ -18,7 +18,8 @@ const secretsPerPage = 500;
 /**
  * Makes a new encryption key, and encrypts every secret with it while servers run. If the process ends early, both keys stay in the file,
  * and the next rotation finishes the work first. The old key stays in the file until the next rotation, for a server that has just used it.
- * @param record called before the key in the file is replaced: a file takes no part in a transaction
+ * @param record records the replacement in the audit. Called before the key in the file is replaced, because a file cannot be part of a
+ * transaction
  * @returns the number of secrets that are encrypted with the new key now, and of those that no key decrypts: they stay as they are
  * @throws {Misconfiguration} when the keys cannot be read or written, or another process rotates them
  */
@@ -37,7 +38,7 @@ export async function rotateEncryptionKey(
   return await encryptAnew(database, keys);
 }
 
-/** Encrypts every secret with the first key that is encrypted with another one. */
+/** Encrypts with the first key every secret that is encrypted with another one. */
 async function encryptAnew(database: Database, keys: EncryptionKeys) {
   const counts = { encrypted: 0, unreadable: 0 };
   for (const table of encryptedTables) {
@@ -61,7 +62,7 @@ async function* encryptTable(database: Database, table: EncryptedTable, keys: re
   );
   for await (const { id, secret } of rows) {
     const sealed = first && reseal(first, keys, secret, encryptionContext(table, id));
-    // Another process may have replaced the row meanwhile.
+    // Another process may have replaced the secret since it was read, so the statement compares it.
     if (sealed !== undefined)
       await sql`update ${from} set ${column} = ${sealed} where id = ${id} and ${column} = ${secret}`.execute(database);
     yield sealed === undefined ? 'unreadable' : 'encrypted';

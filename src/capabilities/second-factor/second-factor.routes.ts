@@ -12,7 +12,7 @@ import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 import { secondFactorView } from './views.ts';
 
-/** The page Security, with the message how many recovery codes are left. */
+/** The page Security, with a message that says how many recovery codes are left. */
 const recoveredPath = '/account/security?state=9';
 
 type SecondFactorParts = Pick<FactorParts, 'secondFactor' | 'factors'>;
@@ -63,7 +63,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
       reply.header('set-cookie', pending.removal);
       if (finished.trustedBrowser !== undefined) reply.header('set-cookie', trusted.header(finished.trustedBrowser));
       const place = safeNext(next);
-      // The user should replace the lost factor while the session is fresh.
+      // A user of a recovery code has lost a factor. Right after the login, the user can replace it without another proof of identity.
       const to = method === 'recovery_code' ? pathWithNext(recoveredPath, place) : (place ?? homePath);
       return reply.proceed(to, reply.answerLogin(finished));
     },

@@ -30,7 +30,7 @@ export function createSecondStep(
     throw new Refusal(loginOver);
   }
 
-  /** Finds a pending login, its account, and the ways to finish it. @throws {Refusal} `login-over` */
+  /** Finds a pending login, its account, and the kinds of factors that can finish it. @throws {Refusal} `login-over` */
   async function open(secret: string, caller: Caller) {
     const pending = await pendingLogins.find(secret);
     const account = pending && (await users.findById(pending.userId));
@@ -41,8 +41,8 @@ export function createSecondStep(
 
   return {
     /**
-     * Demands a second factor, for `admit`. A password alone starts no session of an account with a second factor, but a pending login. A
-     * trusted browser stands for the second factor.
+     * Demands a second factor, for `admit`. After a password alone, an account with a second factor gets a pending login in place of a
+     * session. A trusted browser replaces the second factor.
      */
     async requireSecondFactor({ account, methods: proved }: Proof, admission: Admission) {
       if (includesSecondFactor(proved)) return undefined;
@@ -67,7 +67,7 @@ export function createSecondStep(
     },
 
     /**
-     * Finishes a login. `trustedBrowser` of the result is the secret by which the browser is trusted from now on.
+     * Finishes a login. `trustedBrowser` of the result is the secret for the cookie of a browser that the user has chosen to trust.
      * @throws {Refusal} `login-over`, `too-many-codes`; {RefusedField} `invalid-factor`
      */
     async finish(secret: string, step: SentStep, caller: Caller) {

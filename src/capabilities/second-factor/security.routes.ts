@@ -60,7 +60,7 @@ const changed = (detail: string) => {
 
 interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'> {
   readonly refusals?: Action['config']['refusals'];
-  /** The text for programs, and the number of the message on the page Security. */
+  /** The `detail` for programs, and the number of the message on the page Security. */
   readonly message: [detail: string, state: number];
   change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
 }
@@ -74,7 +74,10 @@ const changeBy = (request: Request): FactorChange => ({
   caller: request.caller,
 });
 
-/** Shows new recovery codes once, on the page that answers. @param next path at which the user continues after adding a demanded factor */
+/**
+ * Answers a change. New recovery codes are shown once, in this response. @param next path at which the user continues after adding a
+ * demanded factor
+ */
 function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}, next?: string) {
   const { recoveryCodes = [], renewed, name } = made;
   const [detail, state] = message;

@@ -15,14 +15,17 @@ const enrolmentMilliseconds = 10 * 60 * 1000;
 
 type State = 'active' | 'waiting';
 
-/** A user has at most one row of each state. Both have a prefix, because a team's ids may be any text. */
+/**
+ * Returns the id of the row of a user in this state, of which there is at most one. Both states have a prefix, because the id of a user may
+ * be any text.
+ */
 const idOf = (state: State, user: Pick<User, 'id'>) => `${state}:${user.id}`;
 
 const contextOf = (id: string) => encryptionContext('janua_totp', id);
 
 /**
- * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
- * Methods with a `db` can run in the transaction of the caller's change, so that both are stored or neither. Every method throws `Unavailable` when the database cannot be reached.
+ * Codes of authenticator apps (RFC 6238). Their secrets are encrypted. `db` may be a transaction of the caller. Every method throws
+ * `Unavailable` when the database cannot be reached.
  */
 export function createTotp(options: Pick<Core, 'database' | 'cipher' | 'appName' | 'now'>) {
   const { database, cipher, appName, now } = options;
@@ -83,7 +86,7 @@ export function createTotp(options: Pick<Core, 'database' | 'cipher' | 'appName'
      */
     async begin(user: Pick<User, 'id'>, account: string): Promise<{ secret: string; uri: string }> {
       await cipher.prepare(async () => !(await hasEncrypted(database)));
-      // RFC 4226 4, R6.
+      // 160 bits (RFC 4226 4, R6).
       const secret = randomBytes(20);
       await put('waiting', user, secret, 0, database);
       return shownFor(secret, account);
@@ -117,7 +120,7 @@ export function createTotp(options: Pick<Core, 'database' | 'cipher' | 'appName'
       const found = await findByCode('active', user, code, db);
       if (found === undefined) return false;
       const { row, step } = found;
-      // Another secret may have replaced it.
+      // Another secret may have replaced this one since it was read, so the statement compares `created_at`.
       const same = db.updateTable('janua_totp').where('id', '=', row.id).where('created_at', '=', row.created_at);
       const update = same.set({ last_step: step, last_used_at: now() }).where('last_step', '<', step);
       return (await update.executeTakeFirst()).numUpdatedRows > 0n;
@@ -142,8 +145,8 @@ export function createTotp(options: Pick<Core, 'database' | 'cipher' | 'appName'
 }
 
 /**
- * The most characters of the account in the address, which an app shows. A QR code has 2,331 bytes at most, and an escaped letter up to
- * twelve of them. To draw that many takes 30 ms.
+ * Longest account name in the address for an app, in characters after escaping. A QR code holds at most 2,331 bytes, and an escaped letter
+ * takes up to twelve. Drawing a full code takes 30 ms.
  */
 const longestLabel = 300;
 

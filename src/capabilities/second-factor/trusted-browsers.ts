@@ -20,7 +20,7 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
       .where('expires_at', '>', now());
 
   return {
-    /** Stores the trust in a browser. The caller calls `makeRoom` afterward. @returns the secret for the cookie */
+    /** Stores the trust in a browser. The caller then calls `makeRoom` in another transaction. @returns the secret for the cookie */
     async trust(user: Pick<User, 'id'>, stamp: string, userAgent = '', db = database): Promise<string> {
       const secret = createSecret();
       const times = { trusted_at: now(), expires_at: now() + days * 86_400_000 };

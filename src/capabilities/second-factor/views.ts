@@ -54,7 +54,7 @@ const secretOf = ({ secret, uri, qr }: AppSecret, page: Page, of?: string) => ({
 });
 
 interface Totp extends Partial<AppSecret>, Partial<Codes> {
-  /** Whether an enrolment waits whose secret is not shown again. */
+  /** The app waits for its first code, but its secret is not shown again. */
   readonly waits?: boolean;
 }
 
@@ -148,7 +148,10 @@ interface Security {
   }[];
 }
 
-/** The `state` of the page after a demand, a reset of the password, and a login by a recovery code. */
+/**
+ * Values of `state` in the query of the page: after an application has demanded a second factor, after a reset of the password, and after a
+ * login by a recovery code.
+ */
 const states = { wanted: '7', reset: '8', recovered: '9' };
 
 function describeSecurity({ application, passkeys, next, recovery_codes_left: left, ...answer }: Security, page: Page) {

@@ -23,8 +23,8 @@ type Expected = Required<
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The most characters of each part, which bound what is decoded before any proof: an id has 1,023 bytes at most (WebAuthn Level 3, 5.1), a
- * signature by RSA 512, and the data of an authenticator 37 and a few more for its extensions.
+ * Longest parts of a credential, in characters of base64url. Anyone can send parts to decode, so they are limited. An id has at most 1,023
+ * bytes (WebAuthn Level 3, 5.1), an RSA signature 512, and authenticator data 37 bytes and its extensions.
  */
 const mostCharacters = {
   id: 1_364,
@@ -46,7 +46,7 @@ const isBase64 = (value: unknown, part: Part): value is string =>
   typeof value === 'string' && value.length <= mostCharacters[part] && /^[\w-]+$/.test(value);
 
 /**
- * Reads the JSON of a credential, as an object or as its text, and its challenge. It proves nothing yet.
+ * Reads the JSON of a credential, as an object or as its text, and its challenge. Verifies nothing yet.
  * @returns undefined if it is no credential with these parts
  */
 export function readCredential(sent: unknown, ...parts: Part[]) {
@@ -142,7 +142,7 @@ function withoutStatement({ decodeAttestationObject, isoBase64URL, isoCBOR }: Li
   return isoBase64URL.fromBuffer(isoCBOR.encode(new Map(Object.entries(parts))));
 }
 
-/** Whether a COSE key has all its parts (RFC 9053 7, RFC 8230 4). The library accepts a part that was cut off. */
+/** Tells whether a COSE key has all its parts (RFC 9053 7, RFC 8230 4). The library accepts a part that was cut off. */
 function isWhole(key: ReadonlyMap<number, unknown>): boolean {
   const [alg, curve, first, second] = [3, -1, -2, -3].map((label) => key.get(label));
   if (alg === -8) return curve === 6 && sizeOf(first) === 32;
