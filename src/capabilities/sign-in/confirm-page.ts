@@ -3,7 +3,7 @@ import { view } from '../../web/view.ts';
 
 interface Asked {
   readonly fields: readonly string[];
-  /** The title of the page that demands the proof, and the page that links to it. */
+  /** The title of the page that demands the proof. `back` is the page that links to that page. */
   readonly page?: string;
   readonly back: string;
   readonly username: string;

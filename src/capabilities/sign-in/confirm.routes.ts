@@ -44,18 +44,21 @@ function isAt(openedAt: string, address: string): boolean {
 }
 
 /**
- * Finds the title of the page that demands the proof, and the page that links to it. Undefined for an application, which may demand a proof
- * too.
+ * Finds the title of the page that demands the proof, and the page that links to it. The title is undefined if an application demands the
+ * proof.
  */
 function describeReason(pages: readonly AskingPage[], next: string | undefined, words: Words) {
   const page = next === undefined ? undefined : pages.find(({ openedAt }) => isAt(openedAt, next))?.page(words);
   if (next === undefined || page === undefined) return { back: homePath };
   const parent = next.replace(/\/[^/?#]*(?:[?#].*)?$/, '');
-  // Some administrators may not open the overview.
+  // `/admin` is the overview, which some administrators may not open.
   return { page, back: parent === '/admin' ? homePath : parent || accountPath };
 }
 
-/** Adds the page where users prove their identity again. Must be added before the routes that demand a fresh proof. */
+/**
+ * Adds the page where users prove their identity again. Must be added before the routes that demand a fresh proof, because its hook notes
+ * them.
+ */
 export function addConfirm(app: App, parts: () => ConfirmParts): void {
   const pages: AskingPage[] = [];
   app.addHook('onRoute', ({ method, url, config: { freshProof, openedAt = url } = {} }) => {

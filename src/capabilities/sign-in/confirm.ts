@@ -30,7 +30,7 @@ export interface ConfirmOptions {
   readonly attemptPassword: AttemptPassword;
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
   readonly checkFactor: CheckFactor;
-  /** Whether the user has just proved their identity to another provider. That proof stands for the password. */
+  /** Tells whether the user has just proved their identity to another provider. That proof replaces the password. */
   readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
   /** The ids of the providers with which the user can prove their identity. */
   readonly providersOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
@@ -111,7 +111,7 @@ export function createConfirm(options: ConfirmOptions) {
     caller: ConfirmingRequest['caller'],
   ) {
     await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, caller) });
-    // The account's stamp is stored anew. In a team's own table, a new hash in place of a weak one changes the stamp.
+    // The session gets the current stamp. In a team's own table, the stamp changes when the check of a password replaces a weak hash.
     const session = await sessions.renew(signedIn.session, { stamp: stampOf(account), methods });
     if (session === undefined) throw new Refusal(notAuthenticated);
     return { account, session };
@@ -126,7 +126,8 @@ export function createConfirm(options: ConfirmOptions) {
     }
     const isRecent = now() - session.authenticatedAt <= maxAgeSeconds * 1000;
     if (isRecent && includesSecondFactor(session.methods)) return account;
-    // A password alone does not prove the owner of an account with a second factor. A session in a trusted browser has proved no more.
+    // A password alone does not prove the owner of an account with a second factor. A session that began in a trusted browser has proved no
+    // more than the password.
     if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return account;
     return undefined;
   }
@@ -157,7 +158,9 @@ export function createConfirm(options: ConfirmOptions) {
   return {
     ...fresh,
 
-    /** Confirms by methods that another provider has proved. Undefined if the account has a second factor that is not among them. */
+    /**
+     * Confirms by methods that another provider has proved. Undefined if the account has a second factor, and the provider has proved none.
+     */
     async confirmBy(signedIn: SignedIn, methods: readonly AuthenticationMethod[], { caller }: ConfirmingRequest) {
       const account = await requireAccount(signedIn);
       if (!includesSecondFactor(methods) && (await methodsOf(account)).length > 0) return undefined;

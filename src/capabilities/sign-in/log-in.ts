@@ -25,7 +25,7 @@ export type LogIn = ReturnType<typeof createLogIn>;
 
 export function createLogIn({ users, attemptPassword, admit }: LogInOptions) {
   /**
-   * Logs in by password: proves the user, then admits them.
+   * Logs in by password: checks the password, then starts a session (see `Admit`).
    * @throws {Refusal} `invalid-credentials`, `too-many-attempts`, `mfa-required`
    * @throws {Unavailable} when too many logins are waiting, or a store cannot be reached
    */
@@ -42,7 +42,7 @@ export function createLogIn({ users, attemptPassword, admit }: LogInOptions) {
   };
 }
 
-/** Checks characters and bytes before any look-up or hashing. Long input costs time, and lone surrogates have no bytes. */
+/** Checks characters and bytes before any look-up or hashing. Long input costs time, and lone surrogates have no bytes in UTF-8. */
 export function requireComplete({ username, password }: Readonly<Record<'username' | 'password', unknown>>) {
   const isText = typeof username === 'string' && typeof password === 'string';
   if (!isText || username.trim() === '' || username.length > maxUsernameLength || !username.isWellFormed())

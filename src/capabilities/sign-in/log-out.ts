@@ -29,13 +29,16 @@ export function createLogOut(access: Access, sessions: Sessions, audit: AuditOf<
       for (const session of ended) await recordEnd(session, caller);
     },
 
-    /** Ends a session that is not presented, unless it has ended already. @throws {Unavailable} when the session store cannot be reached */
+    /**
+     * Ends a session whose credential the request does not present, unless it has ended already. @throws {Unavailable} when the session
+     * store cannot be reached
+     */
     async endSession(session: Pick<Session, 'id' | 'userId'>, caller: Caller): Promise<void> {
       if (await sessions.end([session])) await recordEnd(session, caller);
     },
   };
 }
 
-/** Whether a credential has the shape of Janua's own. Any other text was never valid. */
+/** Tells whether a credential has the shape of Janua's own. Any other text was never valid. */
 const presentsSession = ({ cookie = '', accessToken = '' }: Presented) =>
   [claimOf('cookie', cookie), claimOf('token', accessToken)].some(({ sessionId }) => sessionId !== undefined);

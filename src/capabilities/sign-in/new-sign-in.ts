@@ -10,8 +10,8 @@ import { isMailAddress } from '../../ground/text/mail-address.ts';
 import { networkOf } from '../../ground/text/networks.ts';
 
 /**
- * Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie, so an existing session from the same
- * client shows that it is known.
+ * Mails users about logins that may not be theirs (ASVS 6.3.5). A program has no cookie by which it is known. So no mail is sent if another
+ * session has the same `User-Agent` and network.
  */
 export function createNoticeSignIn(
   sessions: Pick<Sessions, 'listOf'>,
@@ -38,13 +38,17 @@ export function createNoticeSignIn(
 const isSameClient = (one: Pick<Session, 'userAgent' | 'address'>, { userAgent, address }: Caller): boolean =>
   one.userAgent === keptUserAgent(userAgent) && networkOf(one.address, 64) === networkOf(address, 64);
 
-/** Seconds for which the mail is tried. */
+/** Seconds for which the server tries to send the mail. */
 const keepSeconds = 24 * 60 * 60;
 
-/** The mail goes to the address at the time of the login. An attacker who has logged in may have changed it since. */
+/**
+ * Describes the mail. It goes to the address at the time of the login, because an attacker who has logged in may have changed the address
+ * since.
+ */
 export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription {
   return {
-    // A client that asks for many other mails, or logs in a minute after its user, must not be able to suppress this one.
+    // Only the limit per hour counts. Otherwise an attacker could suppress this mail by requesting many other mails, or by logging in
+    // within a minute after the user.
     limit: { counted: ['hour'], reportsEvent: true },
     keepSeconds,
     async prepare(mail) {

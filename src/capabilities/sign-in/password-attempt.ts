@@ -44,7 +44,8 @@ export type AttemptPassword = ReturnType<typeof createAttemptPassword>;
 
 /**
  * The longest random delay, as a share of the failure floor. By default it is 10 ms: ten times the step of a timer, and no user notices it.
- * A timer keeps the fraction of a millisecond at which it was set. Without the delay, 0.5 ms of work before it told two users apart.
+ * A timer waits whole milliseconds, so its end reveals the fraction of a millisecond at which it was set. Without the delay, 0.5 ms of work
+ * before the timer told two users apart.
  */
 const randomDelayShare = 1 / 25;
 
@@ -129,7 +130,7 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
   ): Promise<Account | undefined> {
     await users
       .replacePasswordHash(account, replacement)
-      // The login goes on with the stored hash.
+      // If storing fails, the login goes on with the old hash.
       .catch((err: unknown) =>
         log.warn({ event: 'password_not_stored_anew', err }, 'the server could not replace a weak password hash'),
       );
@@ -153,8 +154,8 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
   /**
    * Compares a password with that of an account, and replaces a weak hash. `clears` of the result tells whether the password alone is
    * enough to clear earlier failures.
-   * @param candidate the user of the name. Without one, the check takes as long
-   * @param work takes another turn if the proof is checked again
+   * @param candidate the user of the name. Without one, the check takes the same time
+   * @param work waits for another turn if the proof is checked again
    * @throws {Unavailable} when too many passwords are waiting, or the users cannot be read
    */
   return async (candidate: Candidate | undefined, password: string, turn: Turn, work: Work) => {
