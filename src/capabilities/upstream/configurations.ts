@@ -4,7 +4,7 @@ import { readBody } from '../../ground/text/read-body.ts';
 import type { Upstream } from './upstream.ts';
 import type { Fail } from './upstream-fault.ts';
 
-/** Milliseconds for which a provider's discovery document is used, and before it is requested again after a failure. */
+/** Milliseconds for which a provider's discovery document is used, and milliseconds before it is requested again after a failure. */
 const [freshMilliseconds, retryMilliseconds] = [60 * 60 * 1000, 60 * 1000];
 
 const timeoutSeconds = 5;
@@ -95,8 +95,9 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
   }
 
   /**
-   * Makes a configuration for one sign-in. For a key that it does not know, the library requests the keys again only if its cache is a
-   * minute old. The provider may have added a key since, so the cache is dated back.
+   * Makes a configuration for one sign-in, with the cached keys of the provider. If a token has an unknown key, the library requests the
+   * keys again only if they are older than a minute. The cache is dated back, so that a key that the provider has just added is found at
+   * once.
    */
   async function open(): Promise<Configuration> {
     if (kind === 'github') return configureGitHub();
@@ -142,7 +143,7 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
 }
 
 /**
- * Checks the endpoints: one gets the browser, and the other gets our secret.
+ * Checks the endpoints. Browsers are sent to one of them, and our client secret to the other.
  * @throws {Error} if one is no address, or has no TLS although the issuer has it, or if a text of the document is too long
  */
 function requireEndpoints(configuration: Configuration, issuer: URL): void {

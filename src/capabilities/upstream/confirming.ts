@@ -7,7 +7,10 @@ import type { Flow } from './round-trips.ts';
 import { methodsOf, type SignIn } from './sign-in.ts';
 import { type Profile, provesAnew } from './upstream.ts';
 
-/** The proof that a browser keeps in a cookie while a second factor is missing. The next proof of the session voids it. */
+/**
+ * The content of the cookie by which a browser keeps a proof from another provider until the user has proved a second factor. The next
+ * proof of the session changes `authenticatedAt`, which voids the cookie.
+ */
 interface Proof {
   readonly sessionId: string;
   readonly authenticatedAt: number;
@@ -41,7 +44,7 @@ export const createConfirming = (
     return { confirmed, cookie: confirmed ? cookie.removal : cookie.header(sealed.seal('proof', proof)) };
   },
 
-  /** Whether the browser has the cookie that stands for the password. */
+  /** Tells whether the browser has the cookie that stands for the password. */
   isProved({ session }: SignedIn, headers: ConfirmingRequest['headers']): boolean {
     const proof = sealed.open<Proof>('proof', cookie.read(headers.cookie) ?? '');
     return proof?.sessionId === session.id && proof.authenticatedAt === session.authenticatedAt;

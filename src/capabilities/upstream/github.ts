@@ -1,8 +1,8 @@
 import type { Claims } from './upstream.ts';
 
 /**
- * Reads the user of an access token, with the claim names of OpenID Connect. GitHub has no ID tokens. The number of an account never
- * changes, but GitHub may give its login to another person.
+ * Reads the user of an access token from GitHub's API, because GitHub has no ID tokens. The result has the claim names of OpenID Connect.
+ * `sub` is the number of the account, which never changes. GitHub may give a login name to another person.
  */
 export async function readGitHubUser(read: (url: string) => Promise<Response>): Promise<Claims> {
   const { id, login, name } = (await readJson(read, 'https://api.github.com/user')) as Claims;

@@ -17,7 +17,7 @@ export interface LinkedIdentity {
   readonly lastUsedAt: Date | undefined;
 }
 
-/** Neither an issuer nor a subject has a line break. */
+/** A line break can separate the two, because neither an issuer nor a subject contains one. */
 export const identityId = ({ issuer, subject }: Pick<Profile, 'issuer' | 'subject'>) =>
   hash('sha256', `${issuer}\n${subject}`, 'base64url');
 

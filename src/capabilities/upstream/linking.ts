@@ -34,17 +34,17 @@ export function createLinking(core: UpstreamCore, signIn: SignIn) {
   const { upstreams, identities, tokens, change, ports, audit } = core;
   const { sealed, refuse, findAccount } = signIn;
 
-  /** Identities whose provider is still configured. With others, no user can log in. */
+  /** Identities whose provider is still configured. No user can log in with the others. */
   const usable = async (user: SignedIn['user'], db?: Database) =>
     (await identities.list(user, db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
 
-  /** The name of the provider. The user's name there could be any text. */
+  /** The name of the provider, for mails. The user's name at the provider could be any text. */
   const nameOf = (upstream = '') => upstreams.find(({ id }) => id === upstream)?.name ?? upstream;
 
   return {
     list: (user: SignedIn['user']) => identities.list(user),
 
-    /** Whether an account could log in without a password and a passkey, by a linked identity. */
+    /** Tells whether the user can log in by a linked identity, without a password or a passkey. */
     isLinked: async (user: SignedIn['user'], db: Database) => (await usable(user, db)).length > 0,
 
     /**
@@ -81,7 +81,8 @@ export function createLinking(core: UpstreamCore, signIn: SignIn) {
       const noticeDetails = () => ({ provider: nameOf(offer.upstream) });
       const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream, noticeDetails } as const;
       const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
-        // The linked user is gone, or is in another table of users than the present one, and may come back.
+        // The user with whom the identity was linked is gone, or is in another table of users than the present one. The old link is
+        // removed, because that user may come back.
         if (former !== undefined && (await identities.remove({ id: former }, identityId(offer), held.db))) {
           const { upstream: about } = offer;
           const unlinked = { kind: 'identity-unlinked', reason: 'linked-anew', userId: former, caller, about } as const;

@@ -48,7 +48,10 @@ function isVerified({ kind, tenant = '' }: Upstream, { email_verified: verified,
   return !['common', 'organizations', 'consumers'].includes(tenant) || [true, 1, '1', 'true'].includes(owned as string);
 }
 
-/** Whether the issuer may vouch for the address. Google controls its own domain, and the domains that it manages (`hd`). */
+/**
+ * Tells whether the issuer is trusted for the domain of the address. Without `trustedDomains`, only Google is: for its own domain, and for
+ * the domains that it manages (`hd`).
+ */
 function isTrustedFor({ kind, trustedDomains }: Upstream, address: string, { hd }: Claims): boolean {
   const domain = address.slice(address.indexOf('@') + 1);
   if (trustedDomains !== undefined) return trustedDomains.includes('*') || trustedDomains.includes(domain);

@@ -6,21 +6,28 @@ import { readProfile } from './profile.ts';
 import type { Claims, Profile, Upstream } from './upstream.ts';
 import { createFail, UpstreamFault } from './upstream-fault.ts';
 
-/** Browsers have one account at these providers. They do not know `select_account`, or refuse it, as earlier versions of Janua do. */
+/**
+ * Providers at which a browser is signed in to one account at a time. They do not know `prompt=select_account`, or refuse it, as earlier
+ * versions of Janua do.
+ */
 const hasOneAccount: ReadonlySet<Upstream['kind']> = new Set(['gitlab', 'keycloak', 'janua']);
 
 /**
- * Limits of sign-ins that come back from one provider: how many are redeemed at once, how many wait, and for how many milliseconds. A
- * stranger who sends browsers back would otherwise make this server send as many requests to the provider, and open as many connections.
+ * Limits of sign-ins that come back from one provider: how many are redeemed at once in all and from one network, how many wait, and for
+ * how many milliseconds. A stranger who sends browsers back would otherwise make this server send as many requests to the provider, and
+ * open as many connections.
  */
 export const redeemLimits = { atOnce: 8, ofNetwork: 4, waiting: 50, waitingMilliseconds: 5_000 };
 
-/** The values to which a sign-in is bound. */
+/** The values that bind the provider's answer to the sign-in that Janua began. */
 export interface Checks {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
-  /** Milliseconds since 1970 after which the user must sign in at the provider. Undefined if an existing session there is enough. */
+  /**
+   * The user must have signed in at the provider after this time, in milliseconds since 1970. Undefined if an existing session at the
+   * provider is enough.
+   */
   readonly since: number | undefined;
 }
 

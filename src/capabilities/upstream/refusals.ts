@@ -17,7 +17,7 @@ export const signInOver: Answer = {
   again,
 };
 
-/** The refusal is the same for each answer of the provider, and for a disabled account. */
+/** The answer is the same whatever the provider has answered, and for a disabled account. */
 export const upstreamRefused: Answer = {
   name: 'upstream-refused',
   status: 403,
@@ -27,8 +27,8 @@ export const upstreamRefused: Answer = {
 };
 
 /**
- * The one refusal of a confirmation that failed, whether the provider refused it or confirmed another user. So it does not tell whose the
- * identity is.
+ * The answer is the same whether the provider refused the confirmation or confirmed another user. So it does not reveal which user an
+ * identity belongs to.
  * @param next path to continue at after the confirmation
  */
 export const notConfirmed = (next?: string): Answer => ({

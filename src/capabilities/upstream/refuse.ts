@@ -7,7 +7,7 @@ export type Reason = keyof (typeof events)['upstream-refused']['reasons'];
 
 export type Refuse = ReturnType<typeof createRefuse>;
 
-/** Throws a refusal again with the `next` of the sign-in, so that a further login continues there. */
+/** Throws a refusal again with the `next` of the sign-in, so that another attempt to log in leads to the same page. */
 export function rethrowWithNext(error: unknown, next: string | undefined): never {
   if (!(error instanceof Refusal)) throw error;
   throw new Refusal(error.answer, error.retryAfterSeconds, error.pending, next);

@@ -42,7 +42,7 @@ export function createRoundTrips(core: UpstreamCore, refuse: Refuse) {
 
   const redirectUri = (id: string) => `${core.baseUrl()}/auth/upstream/${id}/callback`;
 
-  /** Nonce and verifier are derived with this server's key. Addresses contain only the state. */
+  /** Derives nonce and verifier from the state with this server's key, so that neither has to be stored. */
   const checksOf = (state: string, since?: number) => ({
     state,
     since,
@@ -94,7 +94,8 @@ export function createRoundTrips(core: UpstreamCore, refuse: Refuse) {
     },
 
     /**
-     * Handles the return of a browser, once, and finds its user at the provider. A sign-in that gets no turn is not used up.
+     * Handles the return of a browser, once, and finds its user at the provider. A sign-in that gets no turn is not used up, and can return
+     * again.
      * @param query of the address, as sent
      * @throws {Refusal} `no-such-upstream`, `sign-in-over`, `upstream-refused`, `not-confirmed`, `upstream-unreachable`
      * @throws {Unavailable} when too many wait
@@ -109,7 +110,7 @@ export function createRoundTrips(core: UpstreamCore, refuse: Refuse) {
       const checks = checksOf(flow.state, flow.confirms ? flow.expiresAt - flowSeconds * 1000 : undefined);
       const refused = flow.confirms ? notConfirmed(flow.next) : upstreamRefused;
       const network = endSiteOf(caller.address);
-      // Limited, because each return stores a row, and most call the provider, which limits our requests.
+      // Limited, because each return stores a row, and most call the provider, which limits the requests of this server.
       if (!(await throttle.take([{ key: `upstream-back:${network}`, policy: perSecond }])))
         throw new Unavailable(`The provider ${upstream}`, perSecond.firstWaitSeconds);
       return provider.inTurn(network, async () => {

@@ -4,7 +4,10 @@ import { isSame } from '../../core/sessions/credential.ts';
 /** Seconds that a user has for a sign-in with another provider, and for the button that links it. */
 export const flowSeconds = 600;
 
-/** Signs texts that a browser stores for this server. So a sign-in that is begun and left fills no table. @param key 32 bytes or more */
+/**
+ * Signs texts that a browser stores for this server. So a sign-in that is never finished leaves no row in a table. @param key 32 bytes or
+ * more
+ */
 export function createSignedTexts(key: Buffer, now: () => number) {
   const digest = (...parts: string[]) =>
     createHmac('sha256', key)

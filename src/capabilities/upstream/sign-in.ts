@@ -14,7 +14,7 @@ import { createRefuse, type Reason } from './refuse.ts';
 import { createRoundTrips, type Flow, type SignInRequest } from './round-trips.ts';
 import type { Profile } from './upstream.ts';
 
-/** Authentication methods of the sign-in. RFC 8176 has no value for another provider. */
+/** Authentication methods of the sign-in. `fed` stands for another provider, for which RFC 8176 has no value. */
 export const methodsOf = ({ isSecondFactor }: Profile) =>
   isSecondFactor ? (['fed', 'mfa'] as const) : (['fed'] as const);
 
@@ -37,8 +37,8 @@ export function createSignIn(core: UpstreamCore) {
   const domains = settings.SIGN_UP_DOMAINS.map(canonicalDomain);
 
   /**
-   * Limited even after a deletion. Otherwise a user could delete and create accounts, and each would have its own limits of mails and
-   * events.
+   * Counts new accounts, even those that were deleted since. Otherwise a user could delete and create accounts, each with its own limits of
+   * mails and events.
    */
   const mayAdd = (profile: Profile, { address }: Caller): Promise<boolean> =>
     throttle.take([
@@ -83,7 +83,7 @@ export function createSignIn(core: UpstreamCore) {
     return (await findAccount(profile)) ?? refuseNew('void-identity');
   }
 
-  /** Verifies the address if the provider has. It ignores a change of the account meanwhile, because `admit` refuses that login. */
+  /** Verifies the address if the provider has. Ignores a change of the account meanwhile, because `admit` then refuses the login. */
   async function verifyAddress(account: Account, upstream: string, { trustedAddress }: Profile, caller: Caller) {
     if (account.isAddressVerified || trustedAddress !== account.user.username) return;
     const isChange = (made: boolean) => made;
@@ -121,7 +121,8 @@ export function createSignIn(core: UpstreamCore) {
       const account = await findOrSignUp(upstream, profile, request);
       const userId = account.user.id;
       const stillHolds = async (current: Account) => (await findAccount(profile))?.user.id === current.user.id;
-      // Checked again, because the account was read with the new stamp if the identity was unlinked just before.
+      // If the identity was unlinked just before the account was read, the account already has its new stamp. `admit` would then notice no
+      // change, so the link is looked up again.
       if (!(await stillHolds(account))) return refuse('changed-meanwhile', caller, upstreamRefused, userId);
       if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
       await verifyAddress(account, upstream, profile, caller);

@@ -27,7 +27,10 @@ export const leadsAway = settingCookies(
   ),
 );
 
-/** Shows a page that leads to the provider, because `form-action` limits forms and their redirects to our own pages. */
+/**
+ * Shows a page that leads to the provider, because the `form-action` of the Content-Security-Policy limits forms and their redirects to our
+ * own pages.
+ */
 export async function leadAway(parts: UpstreamParts, flow: Omit<Flow, 'state'>, request: Request, reply: Reply) {
   const { url, name, cookie } = await parts.upstreamSignIn.begin(flow, request);
   reply.header('set-cookie', cookie);
@@ -159,7 +162,7 @@ function addCallback(app: App, parts: () => UpstreamParts): void {
       const signedIn = await parts().access.findSignedIn(request.presented, request);
       if (flow.confirms) {
         const { confirmed, cookie } = await confirming.confirm(flow, profile, signedIn, request);
-        // If two cookies have one name, the browser keeps the last.
+        // This header follows the one that removes the cookie. Of two cookies with one name, the browser keeps the last.
         reply.header('set-cookie', cookie);
         if (confirmed === undefined) return reply.redirect(pathWithNext('/auth/confirm', flow.next), 303);
         reply.answerLogin(confirmed);

@@ -16,7 +16,7 @@ export interface Upstream {
   readonly countsAsSecondFactor: readonly string[];
 }
 
-/** Whether a provider can tell when its user has signed in: only OpenID Connect has `auth_time`. */
+/** Tells whether a provider can say when its user has signed in: only OpenID Connect has `auth_time`. */
 export const provesAnew = ({ kind }: Pick<Upstream, 'kind'>): boolean => kind !== 'github';
 
 /** A user of another provider, as it has just described them. Issuer and subject identify the user. The address never does. */
