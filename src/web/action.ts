@@ -57,7 +57,7 @@ export interface Action<F extends Fields = Fields, Shown = unknown> {
   readonly status?: 201 | 202;
   /** The response for a browser, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
-  /** Whether the handler of a POST looks at many rows, and therefore waits for a turn of administration, as a page does. */
+  /** The handler of a POST looks at many rows, so it waits for its turn like a page for administrators (see `readPage`). */
   readonly takesTurn?: true | undefined;
   /** Whether the handler reads the body itself. The body may have any fields of any type. */
   readonly readsBody?: true;
@@ -79,7 +79,7 @@ const unreadableFields: Answer = {
 /** Lists the invalid fields for programs, and in the OpenAPI document. Pages show each fault beside its field. */
 export const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted.' };
 
-/** A form whose fields all come from a link has no invalid fields: the link is refused. */
+/** If all fields of a form come from its link, a wrong value makes the link invalid. No field is then reported as invalid. */
 const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>
   isForm && Object.values(fields).every(({ inLink }) => inLink)
     ? [unreadableFields]
@@ -153,7 +153,7 @@ export function addAction<const F extends Fields, Shown>(
       ...(freshProof && !isPage ? [insufficientUserAuthentication] : []),
       ...(action.config.refusals ?? []),
     ],
-    // A route without a scope concerns the account of the signed-in user.
+    // A POST without a scope changes the user's own account, so by default it refuses a token that is limited to some scopes.
     refusesLimited:
       action.config.refusesLimited ??
       (method === 'POST' && Boolean(action.config.signedIn) && action.config.scope === undefined),

@@ -12,7 +12,10 @@ function findLogo(themeFile: string | undefined): string {
   return themeLogo !== undefined && existsSync(themeLogo) ? themeLogo : assetPath('logo.svg');
 }
 
-/** Adds the icon that browsers request if a response names none, such as JSON. Not added to another app, which may have its own. */
+/**
+ * Adds the icon that browsers request if a response names none, such as JSON. Not added to an app that has mounted Janua, because it may
+ * have its own.
+ */
 export function addFavicon(app: App, themeFile: string | undefined): void {
   serveFiles(app, '', { 'favicon.ico': findLogo(themeFile) });
 }

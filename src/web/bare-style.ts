@@ -12,7 +12,7 @@ export function readBareStyle(themeFile: string | undefined) {
   const style = [themeFile ?? assetPath('theme.css'), assetPath('bare.css')]
     .map((file) => readFileSync(file, 'utf8'))
     .join('\n')
-    // Browsers hash the text with these line breaks. A picture in the theme may contain a tag, which must not end the style.
+    // Browsers convert line breaks to LF before they hash the text. A picture in the theme may contain a tag, which must not end the style.
     .replaceAll(/\r\n?/g, '\n')
     .replaceAll('</', '<\\/');
   const sha256 = hash('sha256', style, 'base64');

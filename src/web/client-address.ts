@@ -83,7 +83,7 @@ export function parseAddress(text: string): Address | undefined {
 
 /**
  * Finds the network that the throttle counts: for IPv6 the /64, or the /48 if the text ends with it. `unknown` stands for all clients
- * without a known address. Undefined for no address.
+ * without a known address. Undefined for any other text.
  */
 export function countedNetwork(address: string): string | undefined {
   const bits = address.endsWith('/48') ? 48 : 64;

@@ -20,8 +20,8 @@ const longestType = 300;
 const longestBoundary = 70;
 
 /**
- * Lets the forms of an app's routes send text files. A chosen file replaces the other fields of its name. Only for routes of signed-in
- * users: their guard runs before a body is read.
+ * Lets the forms of an app's routes send text files. A file replaces text fields of the same name. Only for routes of signed-in users:
+ * their guard runs before a body is read.
  * @param requireMaySend throws if the body of a request must not be read
  */
 export function acceptFiles(app: App, requireMaySend: (request: Request) => Promise<void>): void {
@@ -49,7 +49,7 @@ export function acceptFiles(app: App, requireMaySend: (request: Request) => Prom
 }
 
 function boundaryOf(type: string): string | undefined {
-  // To parse blanks takes a time that is quadratic.
+  // Parsing a type with many blanks takes quadratic time.
   if (type.length > longestType) return undefined;
   try {
     return new MIMEType(type).params.get('boundary') ?? undefined;
@@ -58,7 +58,7 @@ function boundaryOf(type: string): string | undefined {
   }
 }
 
-/** Counts the boundary lines, including the last. */
+/** Tells whether a form has at most `mostParts` parts, by its boundary lines. No part follows the last boundary. */
 function hasFewParts(body: Buffer, boundary: string | undefined): boolean {
   if (boundary === undefined || boundary.length > longestBoundary) return false;
   const line = `--${boundary}`;

@@ -29,11 +29,11 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
   /** Language of pages for users who have chosen none, and whose browser accepts none of ours. */
   readonly language: Language;
   readonly version: string;
-  /** Our own origins. With a free port, the set is empty until the app listens. */
+  /** Our own origins. If the system chooses the port, the set is empty until the app listens. */
   readonly publicOrigins: ReadonlySet<string>;
   /** Whether the server answers for a host. Undefined outside the demo, because a proxy may have a name of its own for the server. */
   readonly isOwnHost?: ((host: string) => boolean) | undefined;
-  /** Whether the server answers a peer. Undefined where it answers every one. */
+  /** Whether the server answers a peer (the address of a connection). Undefined where it answers every peer. */
   readonly isOwnPeer?: ((peer: string | undefined) => boolean) | undefined;
   /** Whether browsers use HTTPS. Decides the cookies and HSTS. */
   readonly https: boolean;

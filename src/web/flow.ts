@@ -25,7 +25,10 @@ import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
 import { createRender } from './render.ts';
 import type { App } from './types.ts';
 
-/** The flow of signing in and out, for our own server or as a part of another app. Its functions are called in their order here. */
+/**
+ * Makes the hooks, pages and routes of signing in and out, for our own server or for another app. The caller calls the functions in this
+ * order.
+ */
 export function createFlow(options: FlowOptions) {
   const bare = readBareStyle(options.themeFile);
   const render = createRender(options, bare);

@@ -79,7 +79,7 @@ export function addForm<const F extends Fields, Shown>(
     fields,
     handle: submit,
     async refuse(error, request, reply) {
-      // An expired link is refused first, with any fields, and for programs too.
+      // `show` refuses an expired link before any field is reported, for programs too.
       const typed = typedValues(fields, request.body);
       const model = await readPage(request, reply, () => show(request, typed, error.faults));
       if (request.format === 'json') throw error;

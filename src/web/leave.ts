@@ -5,7 +5,7 @@ import { view } from './view.ts';
 
 export interface Leaving {
   readonly target: string;
-  /** Names the site. */
+  /** The name of the site for the user. */
   readonly origin: string;
   readonly path: string;
 }
@@ -25,8 +25,8 @@ export const leavePage = (description: string): Response => ({
 });
 
 /**
- * Sends a browser to another site. `form-action` limits forms and their redirects to our own pages, so after one of our forms, the browser
- * gets a page of ours, which leads on by itself. The route must have `leaveView`.
+ * Sends a browser to another site. The `form-action` of the Content-Security-Policy limits forms and their redirects to our own pages. So
+ * after one of our forms, the browser gets a page of ours, which leads on by itself. The route must have `leaveView`.
  */
 export function leave(request: Request, reply: Reply, target: string): Leaving | Reply {
   if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);

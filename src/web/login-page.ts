@@ -43,7 +43,7 @@ function describe({ message, application, username, next, ...login }: LoginModel
 
 export const loginView = view('web/login-page', describe);
 
-/** Seconds for which a browser stores a failed login: until its user has gone on to request a new password. */
+/** Seconds for which a browser stores a failed login. This is long enough for its user to go on and request a new password. */
 const keptSeconds = 300;
 
 type FailedLogin = ReturnType<typeof failedLoginOf>;
@@ -59,9 +59,9 @@ interface Shown {
 export type LoginPage = ReturnType<typeof createLoginPage>;
 
 /**
- * Makes the model of the login page. A cookie carries a failed login over the redirect to the page, and its username to the page for
- * requesting a new password, because addresses stay in histories and logs. The cookie is not signed, because no decision depends on it.
- * With `__Host-` no other host can set it, and the page shows it as text.
+ * Makes the model of the login page. A cookie carries a failed login over the redirect to the page, and its username to the page that
+ * requests a new password. A query could carry the username too, but addresses stay in histories and logs. The cookie is not signed,
+ * because no decision depends on it. With `__Host-` no other host can set it, and the page shows it as text.
  */
 export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'https' | 'findApplication'>) {
   const cookie = createCookie('login-failure', https, keptSeconds);
@@ -70,7 +70,7 @@ export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'h
     async show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
       const next = safeNext(sentNext);
       const application = next === undefined ? undefined : (await findApplication(next))?.name;
-      // The page says that already, in the line with the name of the application.
+      // The line of the page with the name of the application already says this.
       const isSaid = application !== undefined && message === loginMessages.notSignedIn;
       return {
         message: message && !isSaid ? describeMessage(message, waitSeconds) : undefined,
@@ -92,7 +92,7 @@ export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'h
     failureRemoval: cookie.removal,
     readFailure(header: string | undefined): FailedLogin | undefined {
       const text = Buffer.from(cookie.read(header) ?? '', 'base64url').toString();
-      // An id contains no space.
+      // The request id contains no space. The username may, and comes last.
       const [, requestId, remember, username] = /^(\S+) (on|off) (.*)$/s.exec(text) ?? [];
       if (!isUsername(username) || !isRequestId(requestId)) return undefined;
       return { username, remember: remember === 'on', requestId };
@@ -124,7 +124,7 @@ function describeMessage(message: LoginMessage, waitSeconds?: number) {
   };
 }
 
-/** The number, and the key of the sentence that contains it. */
+/** Returns the wait in seconds or minutes, and the key of the sentence that contains it. */
 const describeWait = (seconds: number) =>
   seconds < 120
     ? ({ key: 'waitSeconds', count: seconds } as const)

@@ -21,8 +21,8 @@ export const longestPage = 8192;
 const base = 'http://janua.invalid';
 
 /**
- * A path in which browsers find no host. They drop tabs and line breaks. Other texts are refused before they are parsed, because the parser
- * takes quadratic time for a long host.
+ * A path in which browsers find no host, as in `//host`. Browsers drop tabs and line breaks first. Other texts are refused before they are
+ * parsed, because the parser takes quadratic time for a long host.
  */
 const pathShape = /^\/(?![\t\n\r]*[/\\])/;
 

@@ -29,7 +29,7 @@ declare module './view.ts' {
   }
 }
 
-/** All that a template gets. The check of templates compares each with it. */
+/** All data that a template gets. A test compares each template with this type (`test/web/templates.test.ts`). */
 export type ModelOf<Name extends keyof Pages | keyof Partials> = Name extends keyof Partials
   ? Partials[Name]
   : Name extends keyof Pages
@@ -46,7 +46,7 @@ export interface Head {
   readonly asksToLogOut?: boolean;
 }
 
-/** The members of an answer that a page repeats. */
+/** The members of a handler's answer that the page shows again, such as the typed values. */
 export interface Repeated {
   readonly path?: string | undefined;
   readonly values?: Readonly<Record<string, string | undefined>> | undefined;
@@ -69,7 +69,7 @@ interface Link {
 
 export type Page = ReturnType<typeof createPage>;
 
-/** Makes what every template may use, besides its own model. */
+/** Makes the members that every template gets besides its own model. */
 export function createPage(site: Site, request: Request, answer: Repeated) {
   const { shownByOtherHost, freshProof } = request.routeOptions.config ?? {};
   const texts = textsIn(request.language);
@@ -139,7 +139,7 @@ function currentOf(path: string, address: string, isAlone = false): 'page' | 'tr
   return !isAlone && path.startsWith(address) ? 'true' : undefined;
 }
 
-/** An address may break before its domain. */
+/** Splits an address, so that a page can break the line before the domain. */
 function addressOf(username: string) {
   const [name = '', ...domain] = username.split(/(?<=@)/);
   return { name, domain: domain.join('') };
@@ -160,7 +160,7 @@ export interface Field {
   readonly name: string;
   readonly label: string;
   readonly hint?: string;
-  /** The height of a text area. */
+  /** The height of a text area, in lines. */
   readonly lines?: number;
   readonly type?: 'email' | 'password';
   readonly autocomplete?: string;
@@ -170,7 +170,7 @@ export interface Field {
   readonly optional?: true;
   /** Whether the cursor is here, unless another field is faulty. */
   readonly focus?: boolean;
-  /** In place of the typed value. */
+  /** Shown in place of the typed value. */
   readonly value?: string | undefined;
 }
 
@@ -208,7 +208,7 @@ export function codeFieldOf({ words, fieldOf }: Page, method: string, focus = fa
   });
 }
 
-/** A part of a list that was read, with the query that read it. */
+/** A page of a list, with the query of its request. */
 export interface Listed {
   readonly next_cursor?: string | null | undefined;
   readonly query: unknown;
@@ -245,7 +245,7 @@ const createSecretOf =
     saved: [`${site.name}: ${title} (${owner})`, ...secret.split('\n'), ''].join('\n'),
   });
 
-/** A text with a time at its place: `{date}`, `{time}` or `{moment}`. */
+/** Splits a text at `{date}`, `{time}` or `{moment}`, where the template shows the time. */
 const createTimeOf =
   ({ utc }: LanguageTexts) =>
   (text: string, time: string | Date) => {

@@ -1,6 +1,6 @@
 import { textsIn } from '../ground/languages/speech.ts';
 
-/** Not imported: `import` reads every export, and the WebSocket export loads a client that takes 4 MB. */
+/** Not imported: `import` would read every export of `node:http`, and reading `WebSocket` loads a client that takes 4 MB. */
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 export type Problem = ReturnType<typeof problem>;

@@ -15,7 +15,7 @@ export function createRender(
 ): RenderPage {
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
   return ({ template, describe }, answer, request) => {
-    // With a free port, there is no origin until the app listens.
+    // If the system chooses the port, there is no origin until the app listens.
     const [origin = ''] = publicOrigins;
     const page = createPage({ name, features, origin, style }, request, answer);
     return eta.render(template, { ...describe(answer as never, page), ...page });

@@ -22,10 +22,12 @@ export function decodedPath(target: string): string {
 /** Whether a request opens its address, so that a link can repeat it. */
 export const isOpened = ({ method }: { readonly method: string }): boolean => method === 'GET' || method === 'HEAD';
 
-/** Fields that the address of a page needs when the page is opened again after its sent form was lost. */
+/** Fields that a page needs in its address when it is opened again by GET, after the body of its form was lost. */
 const keptFields = ['token', 'next', 'uri'];
 
-/** Adds those of `keptFields` that the client sent to a path that has none of them yet. No other field of the client is repeated. */
+/**
+ * Adds those of `keptFields` that the client sent to a path that has none of them yet. No other field of the request gets into the address.
+ */
 export function withKept(path: string, sent: unknown, added: Readonly<Record<string, string>> = {}): string {
   const kept = new URLSearchParams(added);
   for (const name of keptFields) {

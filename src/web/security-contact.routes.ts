@@ -4,7 +4,7 @@ import type { App } from './types.ts';
 const validity = 180 * 24 * 60 * 60 * 1000;
 
 /**
- * Tells finders of vulnerabilities whom to write to (RFC 9116). Not added to another app, which may have its own.
+ * Tells finders of vulnerabilities whom to write to (RFC 9116). Not added to an app that has mounted Janua, because it may have its own.
  * @param contact an address of mail or a page, as a URL
  */
 export function addSecurityContact(app: App, contact: string | undefined): void {

@@ -16,11 +16,11 @@ export type App = FastifyInstance;
 
 /** A page or action that demands a fresh proof of identity. */
 export interface FreshProof {
-  /** The title of the page, which the page for the proof names. */
+  /** The title of the page. The page for the proof shows this title. */
   readonly page: (words: Words) => string;
   /** Users without this scope can only read the page, and need no proof. */
   readonly scope?: string;
-  /** Whether the page also shows a list. It is shown without a proof, and has a link to the proof in place of its forms (`confirm`). */
+  /** The page also shows a list. The list is shown without a proof, with a link to the proof (`confirm`) in place of the forms. */
   readonly showsList?: true;
 }
 
@@ -55,7 +55,7 @@ declare module 'fastify' {
     openedAt?: string | undefined;
     /** Whether another host shows the route's pages under its own address. They contain their style, and their links are absolute. */
     shownByOtherHost?: true;
-    /** Whether only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
+    /** Whether only a browser that opens an address gets a page. Requests of the browser for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
     refusals?: readonly Answer[] | undefined;
@@ -74,7 +74,7 @@ declare module 'fastify' {
     readonly caller: Caller;
     /** The account as it was at the fresh proof, on a route with `freshProof`. */
     proved: Account | undefined;
-    /** Sets `proved` if an earlier proof holds. */
+    /** Sets `proved` if an earlier proof is still fresh. */
     lookForProof(): Promise<void>;
     /** Sets `proved`, or throws like `RequireFresh`. */
     proveFresh(currentPassword: string | undefined): Promise<void>;

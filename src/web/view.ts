@@ -1,12 +1,12 @@
 import type { FastifyReply } from 'fastify';
 import type { Page, Repeated } from './page.ts';
 
-/** The model of each template that is a page, by the name of the template from `src/`. It also gets the members of `Page`. */
-// biome-ignore lint/suspicious/noEmptyInterface: each room adds its own
+/** The model of each template that is a page, by the path of the template below `src/`. The template also gets the members of `Page`. */
+// biome-ignore lint/suspicious/noEmptyInterface: each capability adds its own
 export interface Pages {}
 
-/** The model of each template that pages include, which gets nothing else. */
-// biome-ignore lint/suspicious/noEmptyInterface: each room adds its own
+/** The model of each template that pages include. Such a template gets nothing else. */
+// biome-ignore lint/suspicious/noEmptyInterface: each capability adds its own
 export interface Partials {}
 
 /** A page that a route shows. `Answer` is what its handler returns. */

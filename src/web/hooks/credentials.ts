@@ -24,7 +24,7 @@ export function decorateCredentials(
   app.decorateRequest('presented', {
     getter() {
       const { headers, raw } = this;
-      // `request.headers` would hide a second field.
+      // `request.headers` would hide a second `Authorization` header.
       if (countFields(raw.rawHeaders, 'authorization') > 1) throw new Refusal(ambiguousCredential);
       return { cookie: cookie.read(headers.cookie), accessToken: readBearer(headers.authorization) };
     },

@@ -33,8 +33,8 @@ export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: Cros
 }
 
 /**
- * Applies the same rule to a route of another app, which decides itself which origins may read its responses. Its WebSockets count as
- * actions, although a GET opens them. Janua has no WebSockets.
+ * Applies the same rule to a route of an app that has mounted Janua. The app itself decides which origins may read its responses. Its
+ * WebSockets count as actions, although a GET opens them. Janua has no WebSockets.
  * @throws {Refusal} `cross-site`
  */
 export function requireSameSite(request: FastifyRequest, { publicOrigins, corsOrigins }: CrossSiteOptions): void {

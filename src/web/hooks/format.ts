@@ -4,7 +4,10 @@ import { decodedPath } from '../request-target.ts';
 import type { App, Format } from '../types.ts';
 import type { View } from '../view.ts';
 
-/** Renders what a handler has answered. Only its route knows the type, by which `addAction` checks the handler. */
+/**
+ * Renders the answer of a handler as a page. Only the route of the page knows the type of its answer, and `addAction` checks the handler by
+ * it.
+ */
 export type RenderPage = (view: View, answer: object, request: FastifyRequest) => string;
 
 export const formatHeader = 'x-expected-format';
@@ -40,14 +43,20 @@ export function addFormats(app: App, render: RenderPage): void {
   });
 }
 
-/** Adds the headers of a page in the language of the request. A route that has set the language has only that one. */
+/**
+ * Adds the headers of a page in the language of the request. A route that has set `Content-Language` itself has its page in that language
+ * only.
+ */
 export function describePage(request: FastifyRequest, reply: FastifyReply): void {
   if (reply.hasHeader('content-language')) return;
   reply.header('content-language', request.language);
   reply.header('vary', [reply.getHeader('vary'), 'Accept-Language', 'Cookie'].filter(Boolean).join(', '));
 }
 
-/** JSON if the header or the path requests it. `Accept` matters only for forward authentication of another app's page. */
+/**
+ * JSON if the header or the path requests it. `Accept` matters only on routes with `pagesWhereOpened`, which proxies call for other
+ * applications.
+ */
 export function formatOf(request: FastifyRequest): Format {
   if (isUnderApi(request) || asksForJson(request.headers[formatHeader]?.toString())) return 'json';
   return request.routeOptions.config?.pagesWhereOpened && !opensPage(request) ? 'json' : 'html';

@@ -6,7 +6,7 @@ const Misdirected = createError('JANUA_MISDIRECTED', 'This server answers its pr
 
 /**
  * Answers only the proxies, if peers are limited: the network behind the TLS proxy may have other machines, whose passwords would cross it
- * in the clear (ASVS 12.2.1). The health check of a container or a cluster comes from elsewhere, and learns nothing else.
+ * in the clear (ASVS 12.2.1). Health checks of a container or a cluster come from other addresses, and get only `/health/`.
  */
 export function addOwnPeers(app: App, isOwnPeer: FlowOptions['isOwnPeer']): void {
   if (isOwnPeer === undefined) return;

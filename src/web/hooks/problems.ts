@@ -95,7 +95,7 @@ export function createProblems(
     }
     // The user can quote the id when asking for help. A missing page needs no help.
     const requestId = refusal !== undefined || problem.status !== 404 ? request.id : undefined;
-    // The page keeps the menu, unless a store may have failed.
+    // Only a signed-in user gets the menu. To find the user needs the stores, which may have failed at a status of 500 or more.
     if (problem.status < 500) request.signedIn ??= await findSignedIn(request);
     return sendPage(request, reply, problemView, {
       signedIn: request.signedIn !== undefined,
@@ -109,10 +109,7 @@ export function createProblems(
   };
 }
 
-/**
- * Chooses the type of a problem: that of RFC 9457 for a client that accepts it by name. The body is the same. `Accept` never decides
- * between page and JSON.
- */
+/** Chooses the media type of a problem in JSON: that of RFC 9457 for a client whose `Accept` names it. The body is the same. */
 function jsonTypeOf({ headers, routeOptions }: FastifyRequest, reply: FastifyReply): string {
   const usual = 'application/json; charset=utf-8';
   if (oauthEndpoint.test(routeOptions?.url ?? '')) return usual;
@@ -127,7 +124,8 @@ function jsonTypeOf({ headers, routeOptions }: FastifyRequest, reply: FastifyRep
  * (`unsent=1`).
  */
 function findNextAfterProof(request: FastifyRequest): string {
-  // A form continues at the address of its page. A file names a page, because a browser that saves it would keep showing the proof.
+  // A form continues at the address of its page. `openedAt` of a file to download is a page: a browser that saves a file would keep showing
+  // the page of the proof.
   const { openedAt = originForm(request.url) } = request.routeOptions.config;
   return isOpened(request) ? openedAt : withKept(openedAt, request.body, { unsent: '1' });
 }

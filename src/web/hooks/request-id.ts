@@ -11,7 +11,10 @@ const acceptable = /^[\w.:-]{1,64}$/;
 
 export const isRequestId = (value: unknown): value is string => typeof value === 'string' && acceptable.test(value);
 
-/** An id from a trusted proxy is kept, so that both logs show it. Other clients could reuse the id of a request. */
+/**
+ * An id from a trusted proxy is kept, so that the logs of the proxy and of Janua show the same id. Other clients could send the id of
+ * another request.
+ */
 export function addRequestIds(app: App, isTrustedPeer: FlowOptions['isTrustedPeer']): void {
   function createId({ headers, socket }: IncomingMessage): string {
     const sent = headers[requestIdHeader];
@@ -20,7 +23,8 @@ export function addRequestIds(app: App, isTrustedPeer: FlowOptions['isTrustedPee
   }
 
   app.setGenReqId(createId);
-  // Set if the other app uses this option: Fastify then accepts any id of a client, before it calls our function.
+  // Set if an app that has mounted Janua uses this option of Fastify. Fastify then accepts any id of a client, and does not call our
+  // function.
   const { requestIdHeader: fastifyHeader } = app.initialConfig;
   app.addHook('onRequest', (request, reply, done) => {
     if (fastifyHeader && request.headers[fastifyHeader] !== undefined) {

@@ -8,7 +8,10 @@ type Serialize = ReturnType<typeof compileSerializer>;
 
 const compiled = new Map<string, Serialize>();
 
-/** Input schemas are only for the OpenAPI document, because each route checks its own input. Output schemas leave out all other fields. */
+/**
+ * Input schemas are only for the OpenAPI document, because each route checks its own input. Output schemas remove all fields that they do
+ * not name.
+ */
 export function addSchemas(app: App): void {
   app.setValidatorCompiler(() => () => true);
   // Each schema is compiled once, because the two addresses of an action have the same, and at its first use, because compiling all takes

@@ -124,14 +124,16 @@ export function addDocumentation(
   });
 }
 
-/** For users who type the address with a slash. Not added to another app, whose router may treat both addresses as one. */
+/**
+ * For users who type the address with a slash. Not added to an app that has mounted Janua, whose router may treat both addresses as one.
+ */
 export function addDocsRedirect(app: App): void {
   app.get('/docs/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs', 303));
 }
 
 /**
- * Hides our routes from another app's own OpenAPI document. The plugin that makes it sees our routes, but knows neither our
- * security schemes nor our formats. Must be added before the routes. Our own document shows them all the same.
+ * Hides our routes from the OpenAPI document of an app that has mounted Janua. The plugin that makes it sees our routes, but knows neither
+ * our security schemes nor our formats. Must be added before the routes. Our own document shows them all the same.
  */
 export function hideRoutes(app: App): void {
   app.addHook('onRoute', (route) => {
@@ -154,8 +156,8 @@ const formatParameter = {
 const toLogin = settingCookies(redirect('Pages: to the login page, if the user is not signed in'));
 
 /**
- * Adds what a route's schema leaves out: the operation id, the header outside `/api`, and the problems. Problems also stay out
- * because Fastify would build a serializer for each at start, and the error handler uses none.
+ * Adds what a route's schema leaves out: the operation id, the header outside `/api`, and the problems. The schema of a route leaves out
+ * the problems also because Fastify would build a serializer for each at start, and the error handler uses none.
  */
 function complete({ schema, url, method, config = {} }: RouteOptions): FastifySchema {
   const words = url === '/' ? ['root'] : url.split(/[^a-z]+/i).filter(Boolean);
@@ -187,8 +189,8 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
         ]
       : [];
   return {
-    // An empty list means that no credentials are required, and an empty member that they need not be sent. Without a list, the document
-    // leaves it open.
+    // In OpenAPI, an empty list means that no credentials are required, and an empty member `{}` that they are optional. Without a list,
+    // the document says neither.
     security: config.takesCredentials === 'optional' ? [{}, ...credentials] : credentials,
     ...schema,
     hide: !config.documented,
