@@ -2,6 +2,7 @@ import { maxHeaderSize } from 'node:http';
 import { mostExports } from '../src/capabilities/admin/file-export.ts';
 import { mostRefusals } from '../src/capabilities/admin/user-files.routes.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/clients/client-rules.ts';
+import { mostSecrets } from '../src/capabilities/oidc/clients/client-secrets.ts';
 import { clientKeys, longestDocument } from '../src/capabilities/oidc/clients/documents.ts';
 import { longestBody, outsideLimits, responseMilliseconds } from '../src/capabilities/oidc/clients/guarded-fetch.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/clients/remembered-answers.ts';
@@ -200,6 +201,7 @@ const limits: readonly Limit[] = [
   ['administrator', 'rows that an import explains', mostRefusals, 'the others are counted'],
   ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
+  ['administrator', 'secrets of a client', mostSecrets, 'an expired one goes, else 409'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
   ['administrator', 'pages of administration, and lifts of waits, at once', adminPages.ofOne, 'wait for a turn'],
   [

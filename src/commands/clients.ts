@@ -8,7 +8,7 @@ import { describeClient } from '../capabilities/oidc/clients/describe-client.ts'
 import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
 import type { Services } from '../compose.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
-import { jsonLine } from '../ground/text/printable.ts';
+import { jsonLine, printable } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
 
@@ -60,7 +60,7 @@ export const showClient = (client: string, { json }: Json) =>
     const described = describeClient(await clientAdministration.requireClient(id));
     if (json) return jsonLine(described).trimEnd();
     return Object.entries(described)
-      .map(([name, value]) => `${name}: ${[value].flat().join(' ')}`.trimEnd())
+      .map(([name, value]) => `${name}: ${[value].flat().map(textOf).join(' ')}`.trimEnd())
       .join('\n');
   });
 
@@ -77,6 +77,39 @@ export const rotateSecret = (client: string, { json }: Json) =>
     const secret = await clientAdministration.rotateSecret(id);
     if (json) return jsonLine({ client_id: id, client_secret: secret }).trimEnd();
     return secretLines(secret).join('\n');
+  });
+
+export const addSecret = (client: string, { json, name, expires }: Json & { name: string; expires?: number }) =>
+  administer('janua clients secret add', async ({ clientAdministration }) => {
+    const id = await idOf(client, clientAdministration);
+    const secret = await clientAdministration.addSecret(id, { name, days: expires });
+    if (json) return jsonLine({ client_id: id, name, client_secret: secret }).trimEnd();
+    return secretLines(secret).join('\n');
+  });
+
+export const listSecrets = (client: string, { json }: Json) =>
+  administer('janua clients secret list', async ({ clientAdministration }) => {
+    const { secrets } = describeClient(
+      await clientAdministration.requireClient(await idOf(client, clientAdministration)),
+    );
+    return list(secrets, {
+      json,
+      none: 'The client has no secret.',
+      heading: ['SECRET', 'ADDED', 'EXPIRES', 'LAST USED'],
+      toRows: (listed) =>
+        listed.map(({ name, created_at, expires_at, last_used_at }) => [
+          name,
+          created_at ?? '',
+          expires_at ?? 'never',
+          last_used_at ?? 'never',
+        ]),
+    });
+  });
+
+export const removeSecret = (client: string, { name }: { readonly name: string }) =>
+  administer('janua clients secret remove', async ({ clientAdministration }) => {
+    await clientAdministration.removeSecret(await idOf(client, clientAdministration), name);
+    return `The secret ${printable(name)} is removed.`;
   });
 
 export const removeClient = (client: string) =>
@@ -97,6 +130,10 @@ async function idOf(typed: string, { listClients }: Services['clientAdministrati
     throw new ChangeRefused(`Two clients are called ${typed}. Name the id: ./bin/janua clients list.`);
   return named?.id ?? typed;
 }
+
+/** A secret is shown by its name. */
+const textOf = (value: unknown) =>
+  typeof value === 'object' && value !== null && 'name' in value ? value.name : value;
 
 export const secretLines = (secret: string | undefined) =>
   secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { longestDays } from '../capabilities/oidc/clients/client-secrets.ts';
 import { type SettingSchema, settingSchemas } from '../ground/config/settings.ts';
 import { add, collect, describeOption, endSoon, from, json, numberOption } from './command.ts';
 import { hearLauncher } from './launcher.ts';
@@ -220,7 +221,20 @@ function addClients(program: Command): void {
     .option('--no-device', 'no device flow')
     .option('--no-second-factor', 'demand no second factor')
     .action(from(clientsFile, 'setClient'));
-  add(clients, 'rotate-secret <client>', 'make a new secret and print it once; the old one stops working')
+  const secrets = add(clients, 'secret', 'add, list and remove the secrets of a client');
+  const name = ['--name <name>', 'tells the secrets of the client apart'] as const;
+  add(secrets, 'add <client>', 'add a secret and print it once; the others go on working')
+    .requiredOption(...name)
+    .addOption(numberOption('--expires <days>', 'when it expires; it never does without this', longestDays))
+    .option(...json)
+    .action(from(clientsFile, 'addSecret'));
+  add(secrets, 'list <client>', 'list the secrets of a client, without their texts')
+    .option(...json)
+    .action(from(clientsFile, 'listSecrets'));
+  add(secrets, 'remove <client>', 'remove a secret, which stops working at once')
+    .requiredOption(...name)
+    .action(from(clientsFile, 'removeSecret'));
+  add(clients, 'rotate-secret <client>', 'replace all secrets by a new one and print it once; they stop working')
     .option(...json)
     .action(from(clientsFile, 'rotateSecret'));
   add(clients, 'remove <client>', 'remove a client and end all that it holds').action(

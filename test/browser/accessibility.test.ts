@@ -184,7 +184,14 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
   await page.getByText('Wiki was added.').waitFor();
   yield 'a client that was added';
   const here = await page.getByRole('link', { name: 'Show the client' }).getAttribute('href');
-  const pages = ['?state=changed', '/change', '/rotate-secret', '/remove'].map((end) => `${here}${end}`);
+  const pages = [
+    '?state=changed',
+    '/change',
+    '/add-secret',
+    '/remove-secret?name=first',
+    '/rotate-secret',
+    '/remove',
+  ].map((end) => `${here}${end}`);
   yield* openEach(page, [...pages, '/admin/clients?state=removed', '/admin/resources?state=added']);
   await clientAdministration.changeClient(here?.split('/').at(-1) ?? '', { pkce: 'optional' });
   yield* openEach(page, [`${here}`, `/admin/resources/secret?uri=${encodeURIComponent(uri)}`]);

@@ -31,8 +31,8 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
       added.text,
     ) ?? [];
   assert.ok(id && secret);
-  const { created_at, ...shown } = await runJson('clients', 'show', id);
-  assert.ok(created_at);
+  const { created_at, secrets, ...shown } = await runJson('clients', 'show', id);
+  assert.deepEqual(secrets, [{ name: 'first', created_at, expires_at: null, last_used_at: null }]);
   assert.deepEqual(shown, {
     client_id: id,
     name: 'Wiki',
@@ -87,15 +87,39 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
   const rotated = await runJson('clients', 'rotate-secret', id);
   assert.match(rotated.client_secret, /^[\w-]{43}$/);
   assert.notEqual(rotated.client_secret, secret);
+  const further = await runJson('clients', 'secret', 'add', id, '--name', 'ci', '--expires', '30');
+  assert.match(further.client_secret, /^[\w-]{43}$/);
+  assert.deepEqual(await run('clients', 'secret', 'add', id, '--name', 'ci'), {
+    code: 1,
+    text: 'The client has a secret with the name ci already.\n',
+  });
+  assert.match((await run('clients', 'show', id)).text, /^secrets: first ci$/m);
+  assert.equal(
+    (await run('clients', 'secret', 'remove', id, '--name', 'first')).text,
+    'The secret first is removed.\n',
+  );
+  const listed = await runJson('clients', 'secret', 'list', id);
+  assert.deepEqual([listed.name, listed.last_used_at], ['ci', null]);
+  assert.equal(Date.parse(listed.expires_at) - Date.parse(listed.created_at), 30 * 86_400_000);
   assert.match((await run('clients', 'remove', id)).text, new RegExp(`^\\w+ \\(${id}\\) is removed\\.\n$`));
-  for (const args of [['show'], ['set', '--name', 'Wiki'], ['rotate-secret'], ['remove']])
+  const named = ['--name', 'Wiki'];
+  for (const args of [
+    ...[['show'], ['set', ...named], ['rotate-secret'], ['remove']],
+    ...[
+      ['secret', 'list'],
+      ['secret', 'add', ...named],
+      ['secret', 'remove', ...named],
+    ],
+  ])
     assert.deepEqual(await run('clients', ...args, id), {
       code: 1,
       text: 'There is no client with that id. All ids: ./bin/janua clients list\n',
     });
   assert.deepEqual(
     await events(),
-    ['added', 'changed', 'changed', 'secret-rotated', 'removed'].map((what) => `client-${what} ${id}`),
+    ['added', 'changed', 'changed', 'secret-rotated', 'secret-added', 'secret-removed', 'removed'].map(
+      (what) => `client-${what} ${id}`,
+    ),
   );
 });
 

@@ -98,6 +98,8 @@ const mapped = { USERS_TABLE: 'people', USERS_COLUMNS: 'id=no,username=email,pas
 
 const bcrypt = '$2b$10$abcdefghijklmnopqrstuuN8SZ8OeQ7QWzvDZuZ3AtxU9VnYQzOZ6';
 
+const insertClient = 'insert into janua_clients (id, name, secrets, settings, created_at) values';
+
 describe('janua doctor', { concurrency: 2 }, () => {
   describe('examines a server', { concurrency: 3 }, () => {
     test('of PostgreSQL that is slow, frozen or stopped or refuses the account', {
@@ -611,7 +613,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
     test('whose signing keys are old, if there are applications', async () => {
       await using workplace = await createMigratedWorkplace();
       assert.equal((await examine(workplace)).praise('signing-keys'), '');
-      change(workplace, `insert into janua_clients values ('a', 'A', null, '{"redirectUris":[]}', 0)`);
+      change(workplace, `${insertClient} ('a', 'A', null, '{"redirectUris":[]}', 0)`);
       assert.match((await examine(workplace)).praise('signing-keys'), /^Janua makes the signing keys when/);
       const insert = (days: number) =>
         `insert into janua_signing_keys values ('${days}', 'ES256', '', ${Date.now() - days * 86_400_000}, null)`;
@@ -627,7 +629,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
     test('whose applications may leave out both PKCE and the nonce', async () => {
       await using workplace = await createMigratedWorkplace();
       const insert = (id: string, pkce?: string) =>
-        `insert into janua_clients values ('${id}', '${id}', '', '${JSON.stringify({ redirectUris: [], pkce })}', 0)`;
+        `${insertClient} ('${id}', '${id}', '[]', '${JSON.stringify({ redirectUris: [], pkce })}', 0)`;
       for (const pkce of ['required', 'nonce', undefined, 'optional']) change(workplace, insert(`with ${pkce}`, pkce));
       const [noUrl, lax, ...more] = (await examine(workplace)).complaints('openid');
       assert.match(noUrl ?? '', /PUBLIC_URL/);
@@ -639,7 +641,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await using workplace = await createMigratedWorkplace();
       assert.equal((await examine(workplace)).praise('openid'), '');
       const redirects = ['http://localhost:3000/', 'http://192.0.2.1/', 'https://no-such-host.invalid/', 'app:/back'];
-      const client = `insert into janua_clients values ('a', 'Wiki', null, '${JSON.stringify({ redirectUris: redirects })}', 0)`;
+      const client = `${insertClient} ('a', 'Wiki', null, '${JSON.stringify({ redirectUris: redirects })}', 0)`;
       change(workplace, client);
       const [noUrl, plain, unknown, ...more] = (await examine(workplace)).complaints('openid');
       assert.match(noUrl ?? '', /^wrong: .* PUBLIC_URL is not set/);

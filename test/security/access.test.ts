@@ -292,7 +292,9 @@ const pagesByScope: Record<string, readonly string[]> = {
   'clients:write': [
     'GET /admin/clients',
     'GET /admin/clients/:id',
-    ...['add', ':id/change', ':id/rotate-secret', ':id/remove'].flatMap(formOf('/admin/clients')),
+    ...['add', ':id/change', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove'].flatMap(
+      formOf('/admin/clients'),
+    ),
     'GET /admin/resources',
     'POST /admin/resources',
     'POST /admin/resources/remove',
@@ -354,7 +356,7 @@ const askingPages: Record<string, readonly string[]> = {
   '/account/sessions': ['sessions/end', 'sessions/end-others'],
   '/admin/users/import': ['users/import'],
   ...Object.fromEntries(
-    ['add', ':id/change', ':id/rotate-secret', ':id/remove']
+    ['add', ':id/change', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove']
       .map((name) => `clients/${name}`)
       .map((form) => [`/admin/${form}`, [form]]),
   ),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { StatementSync } from 'node:sqlite';
 import { after, before, mock, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { mostSecrets } from '../../src/capabilities/oidc/clients/client-secrets.ts';
 import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import type { Database } from '../../src/ground/database/database.ts';
 import { insertAll } from '../../src/ground/database/insert-new.ts';
@@ -41,6 +42,13 @@ const settingsOf = (index: number) => ({
   clientUri: `https://app-${index}.example.com/`,
   groups: index % 2 === 0 ? [] : [`team-${index % 500}`, 'team-1', 'team-3', 'admins'],
 });
+
+const secretsOf = (index: number) =>
+  JSON.stringify(
+    Array.from({ length: mostSecrets }, (_, count) => ({
+      ...{ name: `Secret ${count}`, hash: key(index), createdAt: at(index), expiresAt: later },
+    })),
+  );
 
 /** Rows of one user and of all administrators, as many as there may be. `none`: no list shows rows of this table. A new table is entered here. */
 const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
@@ -140,7 +148,7 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
     1000,
     (index) => ({
       id: key(index),
-      ...{ name: `App ${index % 7}`, secret_hash: key(index), settings: JSON.stringify(settingsOf(index)) },
+      ...{ name: `App ${index % 7}`, secrets: secretsOf(index), settings: JSON.stringify(settingsOf(index)) },
       created_at: at(index),
     }),
   ],

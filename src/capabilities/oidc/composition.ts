@@ -103,7 +103,7 @@ export function composeOidc(options: OidcOptions) {
   const resources = createResources(database, now);
   const consents = createConsents(database, now);
   const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
-  const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit };
+  const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit, now };
   const isListed = createIsListed(documentHosts);
   const onFull = () =>
     log.warn({ event: 'outside_connections_full' }, 'too many connections to applications wait for a turn');
@@ -154,6 +154,7 @@ export function composeOidc(options: OidcOptions) {
     sessionSeconds,
     signUpPath: findSignUpPath(),
     findClient: clients.find,
+    noteSecret: clients.noteUse,
     findResource: resources.find,
     findCredentials: resources.findCredentials,
     subjectOf: subjects.subjectOf,

@@ -16,6 +16,10 @@ const refusalReasons = {
     advice:
       'Compare the secret, or make a new one: janua clients rotate-secret ID. A client added with --public has none.',
   },
+  'expired-secret': {
+    words: 'the client proved itself with a secret that has expired',
+    advice: 'Add another one, and put it into the settings of the application: janua clients secret add ID --name NAME',
+  },
   'document-host': {
     words: 'the client wanted to introduce itself by a document, and the host of the document is not allowed',
     advice: 'If the application may be used: add the host to CLIENT_ID_METADATA.',
@@ -134,7 +138,19 @@ export const events = {
     isChange: true,
     ...byOperator,
     vocabulary: 'authn_token_created',
-    words: 'A client got a new secret, and the old one stopped working',
+    words: 'A client got a new secret, and the old ones stopped working',
+  },
+  'client-secret-added': {
+    isChange: true,
+    ...byOperator,
+    vocabulary: 'authn_token_created',
+    words: 'A client got a further secret',
+  },
+  'client-secret-removed': {
+    isChange: true,
+    ...byOperator,
+    vocabulary: 'authn_token_revoked',
+    words: 'A secret of a client was removed',
   },
   'client-removed': { ...changed, words: 'A client was removed, which ended everything that it held' },
   'resource-added': { ...changed, words: 'A server was added that accepts access tokens' },

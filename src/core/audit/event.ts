@@ -46,7 +46,10 @@ export interface AuditEvent<Kind extends string = string> {
    * name.
    */
   readonly aboutName?: string | undefined;
-  /** In English: the explanation of the OpenID Connect library, or how far a session lies in the future. Never a secret. */
+  /**
+   * In English: the explanation of the OpenID Connect library, how far a session lies in the future, or the name of a client's secret. Never
+   * a secret itself.
+   */
   readonly detail?: string | undefined;
   /**
    * The parameters of the request that are the reason, such as `redirect_uri: https://…`. Never a code, token, secret or other credential.

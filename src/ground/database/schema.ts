@@ -225,8 +225,8 @@ export const rows = {
   janua_clients: {
     id: '',
     name: '',
-    /** SHA-256 of the secret, in base64url. NULL for a public client. */
-    secret_hash: nullable(''),
+    /** JSON: the secrets of a client, by their hashes. NULL for a public client. */
+    secrets: nullable(''),
     /** JSON: redirect addresses, groups, and the other settings. */
     settings: '',
     created_at: time,

@@ -93,7 +93,7 @@ describe('the clients', () => {
   test('have forms that lead to their own addresses, under their names', async () => {
     const { add, get } = clerk;
     const { client_id } = await add();
-    for (const name of ['change', 'rotate-secret', 'remove']) {
+    for (const name of ['change', 'add-secret', 'remove-secret', 'rotate-secret', 'remove']) {
       const address = `/admin/clients/${client_id}/${name}`;
       const { body } = await get(address);
       assert.ok(body.includes(`<form method="post" action="${address}">`), body);
@@ -239,9 +239,10 @@ describe('the clients', () => {
   test('that are public have no secret to change', async () => {
     const { client_id, client_secret } = await clerk.add({ ...wiki, public: true });
     assert.equal(client_secret, null);
-    assert.equal((await clerk.post(`/api/admin/clients/${client_id}/rotate-secret`, {})).statusCode, 409);
+    for (const name of ['add-secret', 'remove-secret', 'rotate-secret'])
+      assert.equal((await clerk.post(`/api/admin/clients/${client_id}/${name}`, { name: 'x' })).statusCode, 409);
     const { body } = await clerk.get(`/admin/clients/${client_id}`);
-    assert.doesNotMatch(body, /rotate-secret/);
+    assert.doesNotMatch(body, /-secret/);
     assert.match(body, /stolen codes<\/dt><dd>PKCE always</);
   });
 

@@ -8,7 +8,15 @@ import type { Database } from '../../../ground/database/database.ts';
 import type { events } from '../events.ts';
 import type { NewResource, Resource, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
-import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
+import { type ClientRules, findClientFaults, findResourceFaults, findSecretFaults } from './client-rules.ts';
+import {
+  type ClientSecret,
+  createClientSecret,
+  firstSecret,
+  type NewSecret,
+  withoutSecret,
+  withSecret,
+} from './client-secrets.ts';
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
 
 export interface ClientAdministrationOptions {
@@ -21,6 +29,8 @@ export interface ClientAdministrationOptions {
   /** Ends all codes, tokens and grants that a client holds. */
   readonly endGrantsOf: (clientId: string) => Promise<void>;
   readonly audit: AuditOf<typeof events>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 /**
@@ -43,23 +53,34 @@ export function createClientAdministration(
   actor: Actor,
   requireRights: RequireRights = () => {},
 ) {
-  const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit } = options;
+  const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit, now } = options;
 
   function recordIn(kind: ChangeKindOf<typeof events>, about: string) {
     audit.requireAllowance({ kind, ...actor });
     return (db: Database) => audit.recordIn(db, { kind, ...actor, about });
   }
 
-  function recordClient(kind: ChangeKindOf<typeof events>) {
+  function recordClient(kind: ChangeKindOf<typeof events>, detail?: string) {
     audit.requireAllowance({ kind, ...actor });
     return (db: Database, client: Client) =>
-      audit.recordIn(db, { kind, ...actor, about: client.id, aboutName: client.name });
+      audit.recordIn(db, { kind, ...actor, about: client.id, aboutName: client.name, detail });
   }
 
   const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
 
   async function requireGood(client: NewClient): Promise<void> {
     refuse(findClientFaults(client, { groups: await groupNames(), privateHosts }));
+  }
+
+  async function changeSecrets(
+    id: string,
+    kind: ChangeKindOf<typeof events>,
+    name: string,
+    change: (present: readonly ClientSecret[]) => readonly ClientSecret[],
+  ): Promise<void> {
+    await requireClient(id);
+    const made = await clients.changeSecrets(id, change, judge, recordClient(kind, name));
+    if (made === undefined) throw new ChangeRefused('A public client has no secret.');
   }
 
   async function requireClient(id: string): Promise<Client> {
@@ -85,7 +106,7 @@ export function createClientAdministration(
 
     async changeClient(id: string, changes: Partial<ClientSettings>): Promise<Client> {
       const client = await requireClient(id);
-      const whole = { ...client, ...changes, isPublic: client.secretHash === undefined };
+      const whole = { ...client, ...changes, isPublic: client.secrets === undefined };
       await requireGood({ ...whole, name: whole.name.trim() });
       const settings = { ...changes, name: whole.name.trim() };
       const changed = await clients.change(id, settings, judge, recordClient('client-changed'));
@@ -93,13 +114,25 @@ export function createClientAdministration(
       return changed;
     },
 
-    /** Returns the new secret, which cannot be read again. The old one stops working at once. */
+    /** Replaces all secrets by a new one, which cannot be read again. The old ones stop working at once. */
     async rotateSecret(id: string): Promise<string> {
-      await requireClient(id);
-      const secret = await clients.rotateSecret(id, judge, recordClient('client-secret-rotated'));
-      if (secret === undefined) throw new ChangeRefused('A public client has no secret.');
-      return secret;
+      const { text, secret } = createClientSecret({ name: firstSecret }, now());
+      await changeSecrets(id, 'client-secret-rotated', secret.name, () => [secret]);
+      return text;
     },
+
+    /** Adds a secret, which cannot be read again. The others go on working. */
+    async addSecret(id: string, { name, days }: NewSecret): Promise<string> {
+      const added = { name: name.trim(), days };
+      refuse(findSecretFaults(added));
+      const { text, secret } = createClientSecret(added, now());
+      await changeSecrets(id, 'client-secret-added', secret.name, (present) => withSecret(present, secret));
+      return text;
+    },
+
+    /** Removes a secret. Requests with it are refused at once. Tokens that it has got already stay. */
+    removeSecret: (id: string, name: string): Promise<void> =>
+      changeSecrets(id, 'client-secret-removed', name, (present) => withoutSecret(present, name)),
 
     /** Removes a client, and ends its codes, tokens, grants and consents. */
     async removeClient(id: string): Promise<void> {

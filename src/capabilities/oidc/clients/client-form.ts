@@ -3,7 +3,8 @@ import { readNames } from '../../../core/users/scopes.ts';
 import type { Field, Fields, Input } from '../../../web/action.ts';
 import type { Request } from '../../../web/types.ts';
 import { signatures } from '../keys/signing-keys.ts';
-import { maxNameLength } from './client-rules.ts';
+import { maxNameLength, maxSecretName } from './client-rules.ts';
+import { longestDays } from './client-secrets.ts';
 import { type Client, type ClientSettings, pkceSettings } from './clients.ts';
 
 const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
@@ -55,6 +56,26 @@ export const fields = {
 export const newFields = {
   ...fields,
   public: { ...flag, description: 'Whether it can keep no secret, such as an application in a browser or on a phone' },
+} as const satisfies Fields;
+
+const secretName = {
+  required: true,
+  maxLength: maxSecretName,
+  examples: ['deployment'],
+} as const satisfies Partial<Field>;
+
+export const secretFields = {
+  name: { ...secretName, description: 'Tells the secrets of the client apart' },
+  expires_in_days: {
+    number: true,
+    maxLength: 3,
+    description: `From 1 to ${longestDays}. Default: it does not expire`,
+    examples: [90],
+  },
+} as const satisfies Fields;
+
+export const secretNameFields = {
+  name: { ...secretName, inLink: true, description: 'The name of the secret' },
 } as const satisfies Fields;
 
 /**

@@ -3,6 +3,7 @@ import { ownScopes } from '../../../core/users/scopes.ts';
 import { isPlainLine, printable } from '../../../ground/text/printable.ts';
 import type { NewResource } from '../resources/resources.ts';
 import { providerScopes } from '../sign-in/requested-scopes.ts';
+import { longestDays, type NewSecret } from './client-secrets.ts';
 import type { NewClient } from './clients.ts';
 import { mayOmitNonce } from './library-client.ts';
 import { findRedirectFault, isBackchannelUri, isPage, isResourceUri } from './uri-rules.ts';
@@ -51,6 +52,25 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
       field: 'groups',
       code: 'unknown-group',
       values: { name: printable(unknownGroup.slice(0, 64)) },
+    },
+  ];
+  return checks.filter((fault) => fault !== false);
+}
+
+/** Characters of the longest name of a secret. */
+export const maxSecretName = 50;
+
+/** Finds the faults of a new secret of a client, field by field. */
+export function findSecretFaults({ name, days = 1 }: NewSecret): FieldFault[] {
+  const field = 'name';
+  const checks: readonly (FieldFault | false)[] = [
+    name === '' && { field, code: 'missing' },
+    [...name].length > maxSecretName && { field, code: 'too-long', values: { count: maxSecretName } },
+    !isPlainLine(name) && { field, code: 'malformed' },
+    !(Number.isInteger(days) && days >= 1 && days <= longestDays) && {
+      field: 'expires_in_days',
+      code: 'not-between',
+      values: { least: 1, most: longestDays },
     },
   ];
   return checks.filter((fault) => fault !== false);

@@ -16,10 +16,20 @@ import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../.
 import { json, listOf, object, orNull, text, time } from '../../../web/openapi/responses.ts';
 import type { App, Request } from '../../../web/types.ts';
 import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
-import { fields, newFields, readSettings, valuesOf } from './client-form.ts';
+import { fields, newFields, readSettings, secretFields, secretNameFields, valuesOf } from './client-form.ts';
+import { mostSecrets } from './client-secrets.ts';
 import { type Client, type Clients, defaultSettings } from './clients.ts';
 import { describeClient } from './describe-client.ts';
-import { changeView, clientsView, clientView, newClientView, removalView, rotationView } from './views.ts';
+import {
+  changeView,
+  clientsView,
+  clientView,
+  newClientView,
+  newSecretView,
+  removalView,
+  rotationView,
+  secretRemovalView,
+} from './views.ts';
 
 export interface ClientRouteParts {
   readonly clients: Pick<Clients, 'find' | 'findPage'>;
@@ -32,7 +42,7 @@ const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'The
 const page = '/admin/clients';
 const params = { id: { description: 'The `client_id`', examples: [exampleId] } };
 const config = { signedIn: true, scope: 'clients:write' } as const;
-const freshly = (title: 'add' | 'change' | 'rotate' | 'remove') => ({
+const freshly = (title: 'add' | 'change' | 'addSecret' | 'removeSecret' | 'rotate' | 'remove') => ({
   ...config,
   freshProof: { page: ({ admin }: Words) => admin.clients[title] },
   refusals: [noSuchClient, beyondOwn, changeRefusals['change-refused'], changeRefusals['too-many-kept']],
@@ -52,6 +62,10 @@ const clientFields = {
   groups: listOf(text('staff'), fields.groups.description),
   pkce: text('nonce', fields.pkce.description),
   id_token_signed_response_alg: text('RS256', fields.id_token_signed_response_alg.description),
+  secrets: listOf(
+    object('A secret', { name: text('first'), created_at: time, expires_at: orNull(time), last_used_at: orNull(time) }),
+    'Its secrets, without their texts. A public client has none',
+  ),
   created_at: time,
 };
 const actionsField = listOf(
@@ -65,11 +79,11 @@ const serverFields = {
 const secret = { client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client')) };
 
 /** The actions on a client, as the last part of their addresses. */
-const actions = ['change', 'rotate-secret', 'remove'];
+const actions = ['change', 'add-secret', 'remove-secret', 'rotate-secret', 'remove'];
 
 const actionsFor = (signedIn: SignedIn, client: Client) =>
   holds(signedIn, rightsOfClient(client))
-    ? actions.filter((action) => action !== 'rotate-secret' || client.secretHash !== undefined)
+    ? actions.filter((action) => !action.endsWith('-secret') || client.secrets !== undefined)
     : [];
 
 /** Returns the groups as the form shows them. Administrators can choose only groups that they hold themselves. */
@@ -199,18 +213,63 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     },
   });
 
+  const secretAnswer = object('The secret', {
+    client_id: clientFields.client_id,
+    client_secret: text('x'.repeat(43), 'It is shown only now'),
+  });
+
+  addForm(app, [`${page}/:id/add-secret`, '/api/admin/clients/:id/add-secret'], {
+    summary: 'Add a secret to a client',
+    description: `The others go on working. A client has at most ${mostSecrets}. The new one is shown once.`,
+    tag,
+    params,
+    config: freshly('addSecret'),
+    view: newSecretView,
+    fields: secretFields,
+    answer: json('The new secret', secretAnswer),
+    status: 201,
+    browser: 'The page with the secret',
+    show: async (request) => describeClient(await requireOwnRights(parts, request)),
+    async submit(request, reply, { name, expires_in_days: days = '' }) {
+      const client = await requireOwnRights(parts, request);
+      // A browser sends an empty field.
+      const added = { name, days: days === '' ? undefined : Number(days) };
+      const answer = {
+        client_id: client.id,
+        client_secret: await administrationOf(parts, request).addSecret(client.id, added),
+      };
+      reply.code(201);
+      return request.format === 'json' ? reply.send(answer) : { ...answer, ...describeClient(client) };
+    },
+  });
+
+  addForm(app, [`${page}/:id/remove-secret`, '/api/admin/clients/:id/remove-secret'], {
+    summary: 'Remove a secret of a client',
+    description: 'It stops working at once. The tokens that the client has got with it stay.',
+    tag,
+    params,
+    config: freshly('removeSecret'),
+    view: secretRemovalView,
+    fields: secretNameFields,
+    answer: detailAnswer('Secret removed'),
+    browser: 'To the page of the client',
+    show: async (request) => describeClient(await requireOwnRights(parts, request)),
+    async submit(request, reply, { name }) {
+      const { id } = await requireOwnRights(parts, request);
+      await administrationOf(parts, request).removeSecret(id, name);
+      return reply.proceed(`${page}/${id}?state=secret-removed`, { detail: 'Secret removed' });
+    },
+  });
+
   addForm(app, [`${page}/:id/rotate-secret`, '/api/admin/clients/:id/rotate-secret'], {
-    summary: 'Give a client a new secret',
-    description: 'The old one stops working at once. The new one is shown once.',
+    summary: 'Replace the secrets of a client by a new one',
+    description: 'The old ones stop working at once. The new one is shown once.',
     tag,
     params,
     config: freshly('rotate'),
     view: rotationView,
     fields: {} as Fields,
-    answer: json(
-      'The new secret',
-      object('The secret', { client_id: clientFields.client_id, client_secret: text('x'.repeat(43)) }),
-    ),
+    answer: json('The new secret', secretAnswer),
     browser: 'The page with the secret',
     show: async (request) => describeClient(await requireOwnRights(parts, request)),
     async submit(request, reply) {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { createSecret, createSessionId, hashSecret } from '../../../core/sessions/credential.ts';
+import { createSessionId } from '../../../core/sessions/credential.ts';
 import { inGroupsTransaction } from '../../../core/users/groups.ts';
 import { limitRows } from '../../../core/users/row-limits.ts';
 import type { Database, OpenDatabase } from '../../../ground/database/database.ts';
@@ -8,6 +8,7 @@ import type { Row } from '../../../ground/database/schema.ts';
 import { shareAnswer } from '../../../ground/database/share-answer.ts';
 import { inTransactionOn } from '../../../ground/database/transaction.ts';
 import type { Signature } from '../keys/signing-keys.ts';
+import { type ClientSecret, createClientSecret, firstSecret, readSecrets, withUse } from './client-secrets.ts';
 
 /**
  * The protection of a client's codes against injection (RFC 9700 2.1.1). `nonce`: a request needs a challenge (PKCE) or the `nonce` of
@@ -57,8 +58,8 @@ export const defaultSettings: ClientSettings = {
 export interface Client extends ClientSettings {
   /** The random `client_id`. */
   readonly id: string;
-  /** The hash that `hashSecret` returns. Undefined for a public client. */
-  readonly secretHash: string | undefined;
+  /** Undefined for a public client. A confidential client may have none, and cannot get tokens then. */
+  readonly secrets: readonly ClientSecret[] | undefined;
   readonly createdAt: Date;
 }
 
@@ -150,12 +151,13 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       { isPublic, ...settings }: NewClient,
       recordIn = recordNothing,
     ): Promise<{ client: Client; secret: string | undefined }> {
-      const secret = isPublic ? undefined : createSecret();
+      const time = now();
+      const first = isPublic ? undefined : createClientSecret({ name: firstSecret }, time);
       const row = {
         id: createSessionId(),
-        secret_hash: secret === undefined ? null : hashSecret(secret),
+        secrets: first === undefined ? null : JSON.stringify([first.secret]),
         ...toColumns(settings),
-        created_at: now(),
+        created_at: time,
       };
       const client = toClient(row);
       await inGroupsTransaction(database, async (db) => {
@@ -164,7 +166,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         await recordIn(db, client);
       });
       names.forget();
-      return { client, secret };
+      return { client, secret: first?.text };
     },
 
     /** Returns the changed client. Undefined if no client has that id. */
@@ -190,19 +192,41 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         return countDeleted(db.deleteFrom('janua_clients').where('id', '=', id));
       })) === 1,
 
-    /** Returns the new secret, which cannot be read again. Undefined for a public client, or if no client has that id. */
-    rotateSecret: (id: string, judge: Judge = () => {}, recordIn = recordNothing): Promise<string | undefined> =>
+    /**
+     * Changes the secrets of a client.
+     * @param change returns the new list. Its error undoes the change
+     * @returns the changed client. Undefined for a public client, or if no client has that id
+     */
+    changeSecrets: (
+      id: string,
+      change: (present: readonly ClientSecret[]) => readonly ClientSecret[],
+      judge: Judge = () => {},
+      recordIn = recordNothing,
+    ): Promise<Client | undefined> =>
       hold(id, judge, async (client, db) => {
-        if (client.secretHash === undefined) return undefined;
-        const secret = createSecret();
+        if (client.secrets === undefined) return undefined;
+        const secrets = change(client.secrets);
         await recordIn(db, client);
         await db
           .updateTable('janua_clients')
-          .set({ secret_hash: hashSecret(secret) })
+          .set({ secrets: JSON.stringify(secrets) })
           .where('id', '=', id)
           .execute();
-        return secret;
+        return { ...client, secrets };
       }),
+
+    /** Notes that a secret was used. A change of the secrets at the same time wins. Never fails. */
+    async noteUse({ id, secrets }: Pick<Client, 'id' | 'secrets'>, name: string): Promise<void> {
+      const noted = withUse(secrets ?? [], { name, time: now() });
+      if (noted === undefined) return;
+      await database
+        .updateTable('janua_clients')
+        .set({ secrets: JSON.stringify(noted) })
+        .where('id', '=', id)
+        .where('secrets', '=', JSON.stringify(secrets))
+        .execute()
+        .catch(() => {});
+    },
   };
 }
 
@@ -220,7 +244,7 @@ export function toClient(row: Row<'janua_clients'>): Client {
   return {
     id: row.id,
     name: row.name,
-    secretHash: row.secret_hash ?? undefined,
+    secrets: readSecrets(row.secrets),
     ...settings,
     backchannelLogoutUri: settings.backchannelLogoutUri,
     clientUri: settings.clientUri,

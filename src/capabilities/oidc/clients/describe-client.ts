@@ -2,10 +2,10 @@ import type { Resource } from '../resources/resources.ts';
 import type { Client } from './clients.ts';
 
 /** Describes a client for administrators, on pages, in the API and in commands. */
-export const describeClient = ({ id, name, secretHash, createdAt, ...client }: Client) => ({
+export const describeClient = ({ id, name, secrets, createdAt, ...client }: Client) => ({
   client_id: id,
   name,
-  public: secretHash === undefined,
+  public: secrets === undefined,
   redirect_uris: client.redirectUris,
   post_logout_redirect_uris: client.postLogoutRedirectUris,
   backchannel_logout_uri: client.backchannelLogoutUri ?? null,
@@ -14,10 +14,18 @@ export const describeClient = ({ id, name, secretHash, createdAt, ...client }: C
   device: client.device,
   second_factor: client.secondFactor,
   groups: client.groups,
-  pkce: secretHash === undefined ? 'required' : client.pkce,
+  pkce: secrets === undefined ? 'required' : client.pkce,
   id_token_signed_response_alg: client.idTokenAlg,
+  secrets: (secrets ?? []).map((secret) => ({
+    name: secret.name,
+    created_at: new Date(secret.createdAt).toISOString(),
+    expires_at: timeOf(secret.expiresAt),
+    last_used_at: timeOf(secret.lastUsedAt),
+  })),
   created_at: createdAt.toISOString(),
 });
+
+const timeOf = (time: number | undefined) => (time === undefined ? null : new Date(time).toISOString());
 
 export const describeResource = ({ uri, scopes, tokenFormat, alg, clientId }: Resource) => ({
   uri,

@@ -5,11 +5,13 @@ import type { describeClient } from './describe-client.ts';
 declare module '../../../web/view.ts' {
   interface Pages {
     'capabilities/oidc/clients/add-client': ReturnType<typeof describeNewClient>;
+    'capabilities/oidc/clients/add-secret': ReturnType<typeof describeNewSecret>;
     'capabilities/oidc/clients/applications': ReturnType<typeof describeApplications>;
     'capabilities/oidc/clients/change-client': ReturnType<typeof describeChange>;
     'capabilities/oidc/clients/client': ReturnType<typeof describeClientPage>;
     'capabilities/oidc/clients/clients': ReturnType<typeof describeClients>;
     'capabilities/oidc/clients/remove-client': ReturnType<typeof describeRemoval>;
+    'capabilities/oidc/clients/remove-secret': ReturnType<typeof describeSecretRemoval>;
     'capabilities/oidc/clients/rotate-secret': ReturnType<typeof describeRotation>;
   }
   interface Partials {
@@ -51,10 +53,11 @@ interface ClientAnswer extends Client, Server {
   readonly actions: readonly string[];
 }
 
-function describeClientPage(client: ClientAnswer, { words: { admin }, adminPages }: Page) {
+function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, adminPages, timeOf }: Page) {
   const { clients: words } = admin;
   const titles = {
     change: words.change,
+    'add-secret': words.addSecret,
     'rotate-secret': words.rotate,
     remove: words.remove,
   };
@@ -71,7 +74,22 @@ function describeClientPage(client: ClientAnswer, { words: { admin }, adminPages
     })),
     kind: client.public ? words.isPublic : words.hasSecret,
     options: options.filter((name) => client[name]).map((name) => words.options[name]),
-    actions: client.actions.map((action) => ({ action, title: wordsFor(titles, action) })),
+    // Each secret has its own link that removes it.
+    actions: client.actions
+      .filter((action) => action !== 'remove-secret')
+      .map((action) => ({ action, title: wordsFor(titles, action) })),
+    secrets: client.secrets.map(({ name, created_at, expires_at, last_used_at }) => ({
+      name,
+      times: [
+        timeOf(words.secretSince, created_at),
+        ...(expires_at === null ? [] : [timeOf(tokens.expires, expires_at)]),
+        ...(last_used_at === null ? [] : [timeOf(words.lastUsed, last_used_at)]),
+      ],
+      isUnused: last_used_at === null,
+      removal: client.actions.includes('remove-secret')
+        ? `${addressOf(client)}/remove-secret?name=${encodeURIComponent(name)}`
+        : undefined,
+    })),
   };
 }
 
@@ -146,6 +164,19 @@ const describeRotation = (client: Pick<Client, 'client_id' | 'name'> & { client_
   ...secretOf(client.client_id, client.client_secret, page),
 });
 
+const describeNewSecret = (client: Pick<Client, 'client_id' | 'name'> & { client_secret?: string }, page: Page) => ({
+  title: titleOf(page.words.admin.clients.addSecret, client),
+  here: addressOf(client),
+  ...secretOf(client.client_id, client.client_secret, page),
+});
+
+const describeSecretRemoval = (client: Client, { words: { admin }, values, interpolate }: Page) => ({
+  title: titleOf(admin.clients.removeSecret, client),
+  here: addressOf(client),
+  name: values.name ?? '',
+  lead: interpolate(admin.clients.removeSecretLead, { name: values.name ?? '' }),
+});
+
 interface Applications extends Listed {
   readonly applications: readonly {
     readonly client_id: string;
@@ -173,5 +204,7 @@ export const applicationsView = view('capabilities/oidc/clients/applications', d
 export const changeView = view('capabilities/oidc/clients/change-client', describeChange);
 export const clientView = view('capabilities/oidc/clients/client', describeClientPage);
 export const clientsView = view('capabilities/oidc/clients/clients', describeClients);
+export const newSecretView = view('capabilities/oidc/clients/add-secret', describeNewSecret);
 export const removalView = view('capabilities/oidc/clients/remove-client', describeRemoval);
 export const rotationView = view('capabilities/oidc/clients/rotate-secret', describeRotation);
+export const secretRemovalView = view('capabilities/oidc/clients/remove-secret', describeSecretRemoval);

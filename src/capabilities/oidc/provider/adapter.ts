@@ -15,7 +15,12 @@ export interface AdapterOptions {
   readonly findCredentials: (clientId: string) => Promise<ResourceCredentials | undefined>;
 }
 
-/** Returns a client in the terms of RFC 7591. Its `client_secret` is a hash, which `compareClientSecret` expects. */
+/**
+ * Stands for the secrets of a client, because the library demands one. `compareClientSecret` compares what a client sends with the hashes.
+ */
+const placeholder = 'see secrets';
+
+/** Returns a client in the terms of RFC 7591. */
 const metadataOf = (client: Client): ClientMetadata => ({
   client_id: client.id,
   client_name: client.name,
@@ -27,8 +32,8 @@ const metadataOf = (client: Client): ClientMetadata => ({
     refreshGrant,
     ...(client.device ? [deviceGrant] : []),
   ],
-  token_endpoint_auth_method: client.secretHash === undefined ? 'none' : 'client_secret_basic',
-  ...(client.secretHash !== undefined && { client_secret: client.secretHash }),
+  token_endpoint_auth_method: client.secrets === undefined ? 'none' : 'client_secret_basic',
+  ...(client.secrets !== undefined && { client_secret: placeholder, secrets: client.secrets }),
   ...(client.backchannelLogoutUri !== undefined && {
     backchannel_logout_uri: client.backchannelLogoutUri,
     backchannel_logout_session_required: true,
@@ -46,7 +51,8 @@ const metadataOf = (client: Client): ClientMetadata => ({
  */
 const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetadata => ({
   client_id: clientId,
-  client_secret: secretHash,
+  client_secret: placeholder,
+  secrets: [{ name: '', hash: secretHash, createdAt: 0 }],
   redirect_uris: [],
   response_types: [],
   grant_types: [],

@@ -17,7 +17,7 @@ export async function takeEmptySecret(
   const clientId = new URLSearchParams(`id=${named ?? ''}`).get('id') || undefined;
   if (clientId === undefined) return undefined;
   const client = isDocumentClient(clientId) ? undefined : await findClient(clientId);
-  if (client?.secretHash !== undefined) return undefined;
+  if (client?.secrets !== undefined) return undefined;
   delete headers.authorization;
   return clientId;
 }

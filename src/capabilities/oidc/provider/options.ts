@@ -3,6 +3,7 @@ import type { Caller } from '../../../core/audit/event.ts';
 import type { Session } from '../../../core/sessions/sessions.ts';
 import type { Account } from '../../../core/users/account.ts';
 import type { User } from '../../../core/users/user.ts';
+import type { Clients } from '../clients/clients.ts';
 import type { FetchFor } from '../clients/documents.ts';
 import type { ProviderClient } from '../clients/library-client.ts';
 import type { RefusalReason } from '../events.ts';
@@ -18,6 +19,8 @@ export interface ProviderOptions extends AdapterOptions {
   readonly keys: readonly SigningKey[];
   /** Finds the public half of a key that is no longer in `keys`, and may have signed an ID token of a living session. */
   readonly findRetiredKey: RetiredKeys['find'];
+  /** Notes that a secret was used, by its name. Never fails. */
+  readonly noteSecret: Clients['noteUse'];
   /** The key from which ids, cookie keys and signatures are derived (`createDerive`). */
   readonly key: Buffer;
   readonly findResource: (uri: string) => Promise<Resource | undefined>;

@@ -1,5 +1,5 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { hashSecret, isSame } from '../../../core/sessions/credential.ts';
+import { type ClientSecret, findSent, isLiving } from '../clients/client-secrets.ts';
 import type { ProviderClient } from '../clients/library-client.ts';
 import { isRegistered } from '../clients/uri-rules.ts';
 import { readRetiredHint } from '../keys/retired-keys.ts';
@@ -26,7 +26,7 @@ function replace(target: object, members: Readonly<Record<string, unknown>>): vo
 }
 
 /** Changes how the library looks up clients, and compares their secrets and addresses. */
-export function overrideClients({ Client }: Provider): void {
+export function overrideClients({ Client }: Provider, { noteSecret, now }: ProviderOptions): void {
   const { find } = Client;
   replace(Client, {
     // The library parses an unknown id as a URL, which takes quadratic time for a long id. The id in an assertion may also be a deeply
@@ -34,8 +34,17 @@ export function overrideClients({ Client }: Provider): void {
     find: async (id: unknown) => (typeof id === 'string' && clientIdShape.test(id) ? find.call(Client, id) : undefined),
   });
   replace(Client.prototype, {
-    compareClientSecret(this: { clientSecret: string }, sent: string) {
-      return isSame(hashSecret(sent), this.clientSecret);
+    async compareClientSecret(this: ProviderClient & { secrets?: readonly ClientSecret[] }, sent: string) {
+      const { clientId, secrets, api } = this;
+      const secret = findSent(secrets ?? [], sent);
+      if (secret === undefined) return false;
+      if (!isLiving(secret, now())) {
+        const { ctx } = Provider;
+        if (ctx !== undefined) ctx.state.reason = 'expired-secret';
+        return false;
+      }
+      if (api === undefined) await noteSecret({ id: clientId, secrets }, secret.name);
+      return true;
     },
     redirectUriAllowed(this: { redirectUris: readonly string[] }, address: string) {
       return isRegistered(address, this.redirectUris);

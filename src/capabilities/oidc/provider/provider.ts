@@ -34,7 +34,7 @@ export function createProvider(options: ProviderOptions) {
   const grants = createGrants(provider, options, derive);
   const { get, findByUid, ...sessions } = createLibrarySessions(provider, options, derive);
   overrideSessions(provider, { get, findByUid }, derive);
-  overrideClients(provider);
+  overrideClients(provider, options);
   overrideTokens(provider, options);
   overrideBody(provider);
   reportEvents(provider, options);

@@ -100,7 +100,7 @@ const prepareToken = ({ database, prepareLookup }: Pick<OpenDatabase, 'database'
         .select(['token.id', 'token.payload', 'token.consumed_at', 'token.expires_at'])
         .select(['given.id as grant_id', 'given.payload as grant_payload', 'given.expires_at as grant_expires_at'])
         .select(['given.stamp', 'given.user_id', 'subject.user_id as subject_user_id', 'subject.subject'])
-        .select(['client.id as client_id', 'client.name', 'client.secret_hash', 'client.settings', 'client.created_at'])
+        .select(['client.id as client_id', 'client.name', 'client.secrets', 'client.settings', 'client.created_at'])
         .where('token.id', '=', key),
     'id',
   );

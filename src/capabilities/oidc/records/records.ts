@@ -266,11 +266,11 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       const [found] = await findToken(key);
       if (found === undefined) return { records };
       const { id, payload, consumed_at, expires_at, stamp, user_id, grant_id, grant_payload, grant_expires_at } = found;
-      const { client_id, name, secret_hash, settings, created_at, subject_user_id, subject } = found;
+      const { client_id, name, secrets, settings, created_at, subject_user_id, subject } = found;
       // The query may have joined the row of another user, because some databases ignore case in comparisons.
       if (grant_id === null || subject === null || user_id === null || user_id !== subject_user_id) return undefined;
       const grant = { id: grant_id, payload: grant_payload, consumed_at: null, expires_at: grant_expires_at };
-      const client = { id: client_id, name, secret_hash, settings, created_at };
+      const client = { id: client_id, name, secrets, settings, created_at };
       return {
         records: records
           .set(keys.access, undefined)

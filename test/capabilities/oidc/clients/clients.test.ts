@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import {
+  createClientSecret,
+  firstSecret,
+  withSecret,
+} from '../../../../src/capabilities/oidc/clients/client-secrets.ts';
 import { createClients, type NewClient } from '../../../../src/capabilities/oidc/clients/clients.ts';
 import { outlivesSession } from '../../../../src/capabilities/oidc/clients/library-client.ts';
 import { createResources } from '../../../../src/capabilities/oidc/resources/resources.ts';
@@ -68,7 +73,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await clients.exist(), false);
       const { client, secret = '' } = await clients.add(wiki);
       const { isPublic: _, ...settings } = wiki;
-      const whole = { id: client.id, ...settings, secretHash: hashSecret(secret), createdAt: new Date(start) };
+      const secrets = [{ name: firstSecret, hash: hashSecret(secret), createdAt: start }];
+      const whole = { id: client.id, ...settings, secrets, createdAt: new Date(start) };
       assert.deepEqual(client, whole);
       assert.deepEqual(await clients.find(client.id), whole);
       assert.deepEqual(await clients.list(), [whole]);
@@ -85,21 +91,17 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         assert.equal(await clients.find(id), undefined, id);
     });
 
-    test('a client is changed, gets a new secret, and is removed', async () => {
+    test('a client is changed and removed', async () => {
       await using opened = await open();
       const { clients } = opened;
-      const { client, secret } = await clients.add(wiki);
+      const { client } = await clients.add(wiki);
       const changed = await clients.change(client.id, { name: 'Notes', backchannelLogoutUri: undefined, groups: [] });
       assert.deepEqual(changed, { ...client, name: 'Notes', backchannelLogoutUri: undefined, groups: [] });
       assert.deepEqual(await clients.find(client.id), changed);
-      const rotated = await clients.rotateSecret(client.id);
-      assert.ok(rotated);
-      assert.notEqual(rotated, secret);
-      assert.equal((await clients.find(client.id))?.secretHash, hashSecret(rotated));
       assert.equal(await clients.remove(client.id), true);
       assert.equal(await clients.remove(client.id), false);
       assert.equal(await clients.change(client.id, { name: 'x' }), undefined);
-      assert.equal(await clients.rotateSecret(client.id), undefined);
+      assert.equal(await clients.changeSecrets(client.id, () => []), undefined);
     });
 
     test('a client that a former version added demands a challenge, until it is changed', async () => {
@@ -151,9 +153,55 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await using opened = await open();
       const { clients } = opened;
       const { client, secret } = await clients.add({ ...wiki, isPublic: true });
-      assert.deepEqual([secret, client.secretHash], [undefined, undefined]);
-      assert.equal(await clients.rotateSecret(client.id), undefined);
-      assert.equal((await clients.find(client.id))?.secretHash, undefined);
+      assert.deepEqual([secret, client.secrets], [undefined, undefined]);
+      assert.equal(await clients.changeSecrets(client.id, () => []), undefined);
+      assert.equal((await clients.find(client.id))?.secrets, undefined);
+    });
+
+    test('a client without secrets is still confidential', async () => {
+      await using opened = await open();
+      const { clients } = opened;
+      const { client } = await clients.add(wiki);
+      await clients.changeSecrets(client.id, () => []);
+      assert.deepEqual((await clients.find(client.id))?.secrets, []);
+    });
+
+    test('two secrets that are added at once are both kept', async () => {
+      await using opened = await open();
+      const { clients } = opened;
+      const { client } = await clients.add(wiki);
+      const names = ['second', 'third', 'fourth', 'fifth'];
+      await Promise.all(
+        names.map((name) =>
+          clients.changeSecrets(client.id, (present) =>
+            withSecret(present, createClientSecret({ name }, start).secret),
+          ),
+        ),
+      );
+      const kept = (await clients.find(client.id))?.secrets?.map(({ name }) => name);
+      assert.deepEqual(kept?.toSorted(), [firstSecret, ...names].toSorted());
+    });
+
+    test('the use of a secret is noted once a minute, and brings no removed secret back', async () => {
+      await using opened = await open();
+      const { clients, clock } = opened;
+      const { client } = await clients.add(wiki);
+      const lastUse = async () => (await clients.find(client.id))?.secrets?.map(({ lastUsedAt }) => lastUsedAt);
+      assert.deepEqual(await lastUse(), [undefined]);
+      for (const [passed, expected] of [
+        [0, start],
+        [59_999, start],
+        [1, start + 60_000],
+      ] as const) {
+        clock.now += passed;
+        await clients.noteUse((await clients.find(client.id)) ?? assert.fail(), firstSecret);
+        assert.deepEqual(await lastUse(), [expected]);
+      }
+      const before = (await clients.find(client.id)) ?? assert.fail();
+      clock.now += 60_000;
+      await clients.changeSecrets(client.id, () => []);
+      await clients.noteUse(before, firstSecret);
+      assert.deepEqual(await lastUse(), []);
     });
 
     test('a resource is added once, found by its exact address, and removed', async () => {
