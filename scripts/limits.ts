@@ -191,6 +191,12 @@ const limits: readonly Limit[] = [
   ['network', 'assertions of clients that are not listed in five minutes', mostAssertions, '`temporarily_unavailable`'],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
   ['client', 'time for a response', seconds(responseMilliseconds), 'none was there'],
+  [
+    'client',
+    'processor time by the TLS of one of its hosts',
+    'that of a thread with a lower priority',
+    'other applications wait',
+  ],
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
   ['administrator', 'changes of a kind', describeAllowance(changeBounds.administrator), '429'],
   mails('administrator', 'resets, invitations and new addresses', perClient),

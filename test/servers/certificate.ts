@@ -12,10 +12,15 @@ export interface Certificate {
 const thisHost = 'DNS:localhost,IP:127.0.0.1';
 
 /** Creates a certificate for `host`. Its files in the existing folder begin with `name`. */
-export async function createCertificate(folder: string, name: string, host = thisHost): Promise<Certificate> {
+export async function createCertificate(
+  folder: string,
+  name: string,
+  host = thisHost,
+  algorithm = ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+): Promise<Certificate> {
   const files = { certificate: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
   await promisify(execFile)('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+    ...['req', '-x509', '-newkey', ...algorithm, '-nodes', '-days', '2'],
     ...['-subj', '/CN=Janua test', '-addext', `subjectAltName=${host}`],
     ...['-out', files.certificate, '-keyout', files.key],
   ]);

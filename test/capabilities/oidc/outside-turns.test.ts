@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { createDocumentFetch } from '../../../src/capabilities/oidc/clients/documents.ts';
@@ -89,10 +90,14 @@ describe('connections to applications', () => {
       assert.equal(search.count(), 40);
     });
 
-  test('are two at once for ten names of one server', async () => {
+  test('are two at once for ten names of one server', async (t) => {
     using silent = await startSilentServer();
+    const other = createHttpServer((_request, response) => response.end()).listen(0, '127.0.0.1');
+    t.after(() => other.close());
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
     const fetch = createGuardedFetch({
-      privateHosts: [],
+      privateHosts: ['127.0.0.1'],
       findAddresses: async () => ['127.0.0.1'],
       isPublic: () => true,
     });
@@ -101,6 +106,8 @@ describe('connections to applications', () => {
     );
     const ended = Promise.allSettled(sent);
     while (silent.sockets.size < ofHost) await once(silent.server, 'connection');
+    // The thread begins exchanges in the order in which it gets them, so that all others have begun when this one ends.
+    await fetch(`http://127.0.0.1:${port}/`, undefined, { party: 'later' });
     assert.equal(await silent.settle(), ofHost);
     for (const socket of silent.sockets) socket.destroy();
     silent.server.on('connection', (socket) => socket.destroy());

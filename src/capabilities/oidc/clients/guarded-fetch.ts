@@ -1,9 +1,7 @@
-import { once } from 'node:events';
-import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
 import { createTurns } from '../../../ground/faults/turns.ts';
 import { bareHost, endSiteOf, isPublicAddress } from '../../../ground/text/networks.ts';
-import { readBody } from '../../../ground/text/read-body.ts';
+import { type Call, createOutsideThread, NotConnected } from './outside-thread.ts';
 import { createDnsSearch, createSystemSearch, type FindAddresses } from './resolve-addresses.ts';
 
 export interface GuardedFetchOptions {
@@ -36,6 +34,8 @@ export interface Turn extends Cause {
   readonly within?: (call: () => Promise<Response>) => Promise<Response>;
 }
 
+type Sent = Pick<Call, 'url' | 'method' | 'headers' | 'body'>;
+
 export type GuardedFetch = ReturnType<typeof createGuardedFetch>;
 
 /** The part that `Unavailable` names when no connection is free in time. The application is not at fault then. */
@@ -57,16 +57,8 @@ const mostAddresses = 3;
 
 export const longestBody = 64 * 1024;
 
-/** Statuses without a body (Fetch 2.2.6). */
-const bodiless = new Set([204, 205, 304]);
-
 class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
-}
-
-/** Thrown if an address takes no connections. Another address of the host may. */
-class NotConnected extends Error {
-  override readonly name = 'NotConnected';
 }
 
 const plainHost = (host: string) => bareHost(host.toLowerCase());
@@ -91,6 +83,8 @@ export function createGuardedFetch({
   /** Limits connections by resolved address. Only requests that have a turn in `turns` wait here. */
   const turnsOfAddresses = createTurns({ part: outsidePart, atOnce, waiting: atOnce });
 
+  const thread = createOutsideThread();
+
   /** Judges a URL before its host is looked up. @returns whether the operator has listed the host @throws {AddressRefused} */
   function judge({ protocol, hostname }: URL): boolean {
     const host = plainHost(hostname);
@@ -113,18 +107,16 @@ export function createGuardedFetch({
   }
 
   /** Calls the first address that takes the connection. */
-  async function call(sent: Call, isNamed: boolean, party: string): Promise<Response> {
+  async function call(sent: Sent, isNamed: boolean, party: string): Promise<Response> {
     const deadline = AbortSignal.timeout(responseMilliseconds);
-    const addresses = await findCallable(plainHost(sent.url.hostname), isNamed, deadline);
+    const addresses = await findCallable(plainHost(new URL(sent.url).hostname), isNamed, deadline);
     let failure: unknown;
     for (const [index, address] of addresses.slice(0, mostAddresses).entries()) {
       const isLast = index === Math.min(addresses.length, mostAddresses) - 1;
       // Hosts that the operator has listed have no limit for each address, because they may share one proxy.
       const places = isNamed ? [] : [{ key: endSiteOf(address), atOnce: ofHost }];
-      const exchange = async () => {
-        const response = await connect(sent, address, deadline, isLast ? responseMilliseconds : connectMilliseconds);
-        return toResponse(response, mostBytes, deadline);
-      };
+      const milliseconds = isLast ? responseMilliseconds : connectMilliseconds;
+      const exchange = () => thread.exchange({ ...sent, address, milliseconds, mostBytes }, deadline);
       try {
         return await turnsOfAddresses.take({ places, parties: [party] }, exchange, deadline);
       } catch (error) {
@@ -156,64 +148,7 @@ export function createGuardedFetch({
       // The same address is not fetched twice at a time.
       ...(method === 'GET' ? [{ key: url.href, atOnce: 1 }] : []),
     ];
-    const run = () => within(() => call({ url, body, options: { method, headers } }, isNamed, party));
+    const run = () => within(() => call({ url: url.href, method, headers, body }, isNamed, party));
     return turns.take({ places, parties: [party] }, run, AbortSignal.timeout(waitingMilliseconds));
   };
-}
-
-interface Call {
-  readonly url: URL;
-  readonly body: Buffer;
-  readonly options: Pick<RequestOptions, 'method' | 'headers'>;
-}
-
-/** Sends a request to an address of its host. @throws {NotConnected} if the address takes no connection within `milliseconds` */
-async function connect(
-  { url, body, options }: Call,
-  address: string,
-  signal: AbortSignal,
-  milliseconds: number,
-): Promise<IncomingMessage> {
-  const family = isIP(address);
-  const pinned: LookupFunction = (_host, { all }, done) =>
-    all ? done(null, [{ address, family }]) : done(null, address, family);
-  // Loaded only when there is something to fetch: TLS takes 9 MB.
-  const { request: send } = await import(url.protocol === 'https:' ? 'node:https' : 'node:http');
-  signal.throwIfAborted();
-  // Never uses a connection that another part of Janua has opened.
-  const sent: ClientRequest = send(url, { ...options, lookup: pinned, agent: false, signal });
-  const timer = setTimeout(() => sent.destroy(new Error(`${address} takes no connection`)), milliseconds);
-  let isConnected = false;
-  sent.once('socket', (socket) =>
-    socket.once('connect', () => {
-      isConnected = true;
-      clearTimeout(timer);
-    }),
-  );
-  // An error without a listener would end the process. `once` or the response reports the error.
-  sent.on('error', () => {});
-  sent.end(body);
-  try {
-    const [response] = (await once(sent, 'response')) as [IncomingMessage];
-    return response;
-  } catch (cause) {
-    if (isConnected || signal.aborted) throw cause;
-    throw new NotConnected(address, { cause });
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function toResponse(response: IncomingMessage, mostBytes: number, signal: AbortSignal): Promise<Response> {
-  const { statusCode: status = 0, headersDistinct } = response;
-  const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
-    values.map((value): [string, string] => [name, value]),
-  );
-  const { socket } = response;
-  const hasLength = 'content-length' in headersDistinct || 'transfer-encoding' in headersDistinct;
-  const body = await readBody(response, mostBytes);
-  // Without a length, a body ends with its connection (RFC 9112 6.3). Node then returns a partial body, even if the connection broke.
-  signal.throwIfAborted();
-  if (!hasLength && socket.errored) throw socket.errored;
-  return new Response(bodiless.has(status) ? null : body, { status, headers });
 }

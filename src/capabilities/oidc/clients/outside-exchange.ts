@@ -1,0 +1,78 @@
+// A thread that talks to hosts which strangers choose (`outside-thread.ts`).
+import { once } from 'node:events';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { isIP, type LookupFunction } from 'node:net';
+import { setPriority } from 'node:os';
+import { DEFAULT_CIPHERS, setDefaultCACertificates } from 'node:tls';
+import { parentPort, workerData } from 'node:worker_threads';
+import { readBody } from '../../../ground/text/read-body.ts';
+import type { Call, Order, Outcome } from './outside-thread.ts';
+
+// As in `core/passwords/hashing/thread.ts`: requests of users come first.
+if (process.platform === 'linux') {
+  try {
+    setPriority(10);
+  } catch {
+    // A sandbox may forbid the change.
+  }
+}
+
+// The process, or the app that has mounted Janua, may trust further authorities.
+setDefaultCACertificates(workerData);
+
+/** Without finite-field Diffie-Hellman, whose group the host chooses: 10,000 bits take 0.8 s. */
+const ciphers = `${DEFAULT_CIPHERS}:!kDHE`;
+
+const running = new Map<number, AbortController>();
+
+parentPort?.on('message', async ({ id, call }: Order) => {
+  if (call === undefined) return running.get(id)?.abort();
+  const aborting = new AbortController();
+  running.set(id, aborting);
+  const outcome = await exchange(call, aborting.signal);
+  running.delete(id);
+  parentPort?.postMessage({ id, ...outcome } satisfies Outcome);
+});
+
+async function exchange(call: Call, signal: AbortSignal): Promise<Omit<Outcome, 'id'>> {
+  const { url, method, headers, body, address, milliseconds, mostBytes } = call;
+  const family = isIP(address);
+  const pinned: LookupFunction = (_host, { all }, done) =>
+    all ? done(null, [{ address, family }]) : done(null, address, family);
+  let isConnected = false;
+  try {
+    const { request: send } = await import(url.startsWith('https:') ? 'node:https' : 'node:http');
+    signal.throwIfAborted();
+    // A connection of its own, because the thread's other connections are to other addresses.
+    const sent: ClientRequest = send(url, { method, headers, lookup: pinned, agent: false, ciphers, signal });
+    const timer = setTimeout(() => sent.destroy(new Error(`${address} takes no connection`)), milliseconds);
+    sent.once('socket', (socket) =>
+      socket.once('connect', () => {
+        isConnected = true;
+        clearTimeout(timer);
+      }),
+    );
+    sent.once('close', () => clearTimeout(timer));
+    // An error without a listener would end the thread. `once` or the response reports the error.
+    sent.on('error', () => {});
+    sent.end(body);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return { response: await read(response, mostBytes, signal) };
+  } catch (error) {
+    const failure = error as NodeJS.ErrnoException;
+    return { error: failure, code: failure.code, isConnected: isConnected || signal.aborted };
+  }
+}
+
+async function read(response: IncomingMessage, mostBytes: number, signal: AbortSignal) {
+  const { statusCode: status = 0, headersDistinct, socket } = response;
+  const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
+    values.map((value): [string, string] => [name, value]),
+  );
+  const hasLength = 'content-length' in headersDistinct || 'transfer-encoding' in headersDistinct;
+  const body = await readBody(response, mostBytes);
+  // Without a length, a body ends with its connection (RFC 9112 6.3). Node then returns a partial body, even if the connection broke.
+  signal.throwIfAborted();
+  if (!hasLength && socket.errored) throw socket.errored;
+  return { status, headers, body };
+}

@@ -1,0 +1,116 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+
+/** A request to one address of its host. */
+export interface Call {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  readonly address: string;
+  /** Milliseconds within which the address must take the connection. */
+  readonly milliseconds: number;
+  /** Bytes of the longest body that is read. */
+  readonly mostBytes: number;
+}
+
+/** A message to the thread. Without a call, it ends the exchange. */
+export interface Order {
+  readonly id: number;
+  readonly call?: Call;
+}
+
+/** A message of the thread. */
+export interface Outcome {
+  readonly id: number;
+  readonly response?: {
+    readonly status: number;
+    readonly headers: readonly [string, string][];
+    readonly body: Uint8Array<ArrayBuffer>;
+  };
+  readonly error?: Error;
+  /** The code of the error, which the message loses otherwise. */
+  readonly code?: string | undefined;
+  readonly isConnected?: boolean;
+}
+
+/** Thrown if an address takes no connections. Another address of the host may. */
+export class NotConnected extends Error {
+  override readonly name = 'NotConnected';
+}
+
+/** Statuses without a body (Fetch 2.2.6). */
+const bodiless = new Set([204, 205, 304]);
+
+/** The file has the ending `.ts` in the sources, and `.js` in the published package. */
+const file = new URL(`./outside-exchange${extname(import.meta.url)}`, import.meta.url);
+
+/** Most megabytes for the objects of a thread, beyond which it ends. A host could send a body in very many pieces. */
+const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
+
+/**
+ * Creates a thread that talks to hosts which strangers choose. Such a host can make its client compute for half a second by one certificate
+ * chain or one TLS 1.2 key, which must not delay other requests. The thread starts with the first exchange.
+ */
+export function createOutsideThread() {
+  const waiting = new Map<number, PromiseWithResolvers<Response>>();
+  let worker: Worker | undefined;
+  let latest = 0;
+
+  async function start(): Promise<Worker> {
+    // Loaded only when there is something to fetch: TLS takes 9 MB.
+    const { getCACertificates } = await import('node:tls');
+    if (worker !== undefined) return worker;
+    // Options of the process, such as `--input-type` or a loader, must not apply to its threads.
+    const started = new Worker(file, { execArgv: [], resourceLimits, workerData: getCACertificates('default') });
+    worker = started;
+    started.on('message', settle);
+    function abandon(reason: unknown): void {
+      if (worker !== started) return;
+      worker = undefined;
+      const error = new Error('the thread that talks to applications has ended', { cause: reason });
+      for (const { reject } of waiting.values()) reject(error);
+    }
+    started.on('error', abandon);
+    started.on('exit', abandon);
+    // An idle thread must not keep the process alive.
+    started.unref();
+    return started;
+  }
+
+  function settle({ id, response, error, code, isConnected = false }: Outcome): void {
+    const exchange = waiting.get(id);
+    if (exchange === undefined) return;
+    if (response !== undefined) {
+      const { status, headers, body } = response;
+      exchange.resolve(new Response(bodiless.has(status) ? null : body, { status, headers: [...headers] }));
+    } else {
+      const failure = Object.assign(error ?? new Error(), { code });
+      exchange.reject(isConnected ? failure : new NotConnected('no connection', { cause: failure }));
+    }
+  }
+
+  return {
+    /** @throws {NotConnected} if the address takes no connection in time; {Error} without a complete response */
+    async exchange(call: Call, signal: AbortSignal): Promise<Response> {
+      const thread = await start();
+      signal.throwIfAborted();
+      latest += 1;
+      const id = latest;
+      const exchange = Promise.withResolvers<Response>();
+      waiting.set(id, exchange);
+      const stop = () => exchange.reject(signal.reason);
+      signal.addEventListener('abort', stop);
+      thread.postMessage({ id, call } satisfies Order);
+      thread.ref();
+      try {
+        return await exchange.promise;
+      } finally {
+        signal.removeEventListener('abort', stop);
+        waiting.delete(id);
+        thread.postMessage({ id } satisfies Order);
+        if (waiting.size === 0) thread.unref();
+      }
+    },
+  };
+}
