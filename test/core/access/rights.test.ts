@@ -308,7 +308,8 @@ test('a refusal is in the audit, and the pages offer only what one may do', asyn
   assert.deepEqual((await show(`/api/admin/users/${target}`)).json().actions, []);
   assert.ok((await show(`/api/admin/users/${plain}`)).json().actions.includes('groups'));
   assert.deepEqual((await show(`/api/admin/clients/${guarded}`)).json().actions, []);
-  assert.deepEqual((await show(`/api/admin/clients/${open}`)).json().actions, ['change', 'rotate-secret', 'remove']);
+  const secretActions = ['add-secret', 'remove-secret', 'rotate-secret'];
+  assert.deepEqual((await show(`/api/admin/clients/${open}`)).json().actions, ['change', ...secretActions, 'remove']);
   assert.doesNotMatch((await show(`/admin/clients/${guarded}`)).body, /\/change"/);
   assert.equal((await show(`/admin/clients/${guarded}/change`)).statusCode, 403);
   const listed = (await show('/api/admin/groups')).json().groups;
