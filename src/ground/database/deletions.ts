@@ -49,7 +49,10 @@ export const removeBeyond = (
   most: number,
 ): Promise<number> => removeRows(database, table, latest.limit(removalBatch).offset(most).execute());
 
-/** Deletes rows of a client of OpenID Connect, which may be very many. @param found the rows. Requests must not add any more of them */
+/**
+ * Deletes rows of an OpenID Connect client in batches, because there may be very many.
+ * @param found selects the rows. The caller makes sure that requests add no further rows of this kind
+ */
 export async function removeFound(
   database: Database,
   table: ClientTable,
@@ -58,7 +61,7 @@ export async function removeFound(
   await removeInBatches((limit) => removeRows(database, table, found.limit(limit).execute()));
 }
 
-/** Deletes all rows of a removed client of OpenID Connect. */
+/** Deletes all rows of a removed OpenID Connect client. */
 export const removeOfClient = (database: Database, table: ClientTable, clientId: string): Promise<void> =>
   removeFound(database, table, database.selectFrom(table).select('id').where('client_id', '=', clientId));
 
@@ -72,7 +75,7 @@ export function removeExpired(database: Database, table: ExpiringTable, time: nu
     }>`select ${key} as ${sql.ref('key')} from ${from} where ${isOver} limit ${limit}`;
     const { rows } = await expired.execute(database);
     if (rows.length === 0) return 0;
-    // Checks the time again, because a session may have been used since, or another failure counted.
+    // Checks the time again, because a request may have extended a row since then, for example by using a session.
     const keys = sql.join(rows.map((row) => row.key));
     const deletion = sql`delete from ${from} where ${isOver} and ${key} in (${keys})`;
     return Number((await deletion.execute(database)).numAffectedRows);

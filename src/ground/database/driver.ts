@@ -3,20 +3,21 @@ import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { classify } from './errors.ts';
 
-/** Kysely's driver for an engine, with statements that bypass Kysely. */
+/** The driver of a database for Kysely. It can also prepare statements that bypass Kysely. */
 export interface EngineDriver extends Driver {
   /**
-   * Prepares a frequent statement that only reads. It bypasses Kysely, whose overhead exceeds the cost of the statement. It waits and fails
-   * like Kysely's statements. Name the columns, because PostgreSQL refuses a prepared `*` once a migration adds a column.
+   * Prepares a frequent statement that only reads. It bypasses Kysely, whose overhead exceeds the cost of the statement. Its time limit and
+   * its errors are those of Kysely's statements. It must name its columns, because PostgreSQL refuses a prepared `*` once a migration adds
+   * a column.
    */
   prepareRead<Row>(sql: string): (parameters: readonly string[]) => Promise<readonly Row[]>;
-  /** Tells whether the server, or a pooler before it, has lost a prepared statement. */
+  /** Tells whether the server, or a pooler such as PgBouncer, has lost a prepared statement. */
   losesStatements?(): boolean;
   /** @throws {Unavailable} when another file has replaced the opened file */
   check?(): void;
 }
 
-/** The time limit of one step, in milliseconds. Migrations need more than requests. */
+/** The time limit of one step, such as a statement, in milliseconds. It is raised for migrations, which need more time than requests. */
 export interface StepTimeout {
   milliseconds: number;
 }

@@ -1,19 +1,22 @@
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
 
-/** The tables with encrypted texts, and the column of each. Each of their rows has an `id`. */
+/** The encrypted column of each table that has one. Each of these tables has a column `id`. */
 export const encryptedColumns = { janua_totp: 'secret', janua_signing_keys: 'private_key' } as const;
 
 export type EncryptedTable = keyof typeof encryptedColumns;
 
 export const encryptedTables = Object.keys(encryptedColumns) as EncryptedTable[];
 
-/** Returns the context of the encrypted text of a row. In another row, the text cannot be decrypted. */
+/**
+ * Returns the context (additional authenticated data) of the encrypted text of a row. A text that was copied to another row cannot be
+ * decrypted.
+ */
 export const encryptionContext = (table: EncryptedTable, id: string) => `${table} ${id}`;
 
 /**
- * Tells whether the database has encrypted texts that need their key. The secret of an authenticator app whose first code is still missing
- * does not count.
+ * Tells whether the database has encrypted texts, which would be lost without their key. The secret of an authenticator app counts only
+ * once the user has entered its first code.
  */
 export async function hasEncrypted(database: Database): Promise<boolean> {
   for (const table of encryptedTables) {

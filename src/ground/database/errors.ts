@@ -31,13 +31,19 @@ export const isBusy = (error: unknown): boolean => primaryCode(codesOf(error)) =
 
 const primaryCode = ({ errcode }: DatabaseError): number => Number(errcode) & 0xff;
 
-/** Tells whether no row can contain a text: the character set lacks letters, or the type has no such value. */
+/**
+ * Tells whether the error means that no row can contain a value: the character set lacks its letters, or the column's type has no such
+ * value.
+ */
 export function isUnrepresentable(error: unknown): boolean {
   const { code } = codesOf(error);
   return isMixOfCharsets(error) || code === '22P05' || code === '22P02' || code === '22003';
 }
 
-/** Tells whether MySQL or MariaDB cannot compare two texts: a value with letters that a column cannot store, or two columns. */
+/**
+ * Tells whether MySQL or MariaDB cannot compare two texts, because of their character sets: a column and a value with letters that it
+ * cannot store, or two columns.
+ */
 export function isMixOfCharsets(error: unknown): boolean {
   const { errno } = codesOf(error);
   return errno === 1267 || errno === 1270 || errno === 1271;
@@ -54,12 +60,12 @@ export const isReadOnly = (error: unknown): boolean => codesOf(error).code === '
 
 /**
  * MySQL's errors after which another attempt is safe: a row that changed since it was read (1020), and TiDB's conflict of two writes
- * (9007). Not 1205, a wait that took too long: a node of a Galera cluster without the other nodes returns it for every read, and another
- * connection may lead to another node.
+ * (9007). 1205, a lock wait that took too long, is missing: a Galera node that has lost the other nodes returns it for every read. Only a
+ * new connection, which may lead to another node, helps then.
  */
 const givenUpByMysql = new Set<unknown>([1020, 9007]);
 
-/** SQLSTATE for a statement that may have been executed. It is never repeated. */
+/** SQLSTATE for a statement that may have been executed. Such a statement is never repeated. */
 const unknownCompletion = '40003';
 
 /**

@@ -5,9 +5,9 @@ import { tables, unusedTables } from './tables.ts';
 const read = 'SELECT';
 
 export interface Granted {
-  /** The name of a role. In the MySQL family, a user and a host: `janua@localhost`. */
+  /** The name of a role. In MySQL and MariaDB, a user and a host: `janua@localhost`. */
   readonly account: string;
-  /** A team's own table. `writes` is the column of passwords, if Janua may write it. */
+  /** A team's own table of users. `writes` is its column of passwords, if Janua may write it. */
   readonly ownTable: { readonly table: string; readonly writes: string | undefined } | undefined;
   readonly sessionsInRedis: boolean;
 }

@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 import { isDuplicate } from './errors.ts';
 import type { Tables } from './schema.ts';
 
-/** SQLite allows 32,766 parameters in a statement, and no table of ours has 60 columns. */
+/** The most rows in one statement. SQLite allows 32,766 parameters, and each of our tables has fewer than 60 columns. */
 const rowsAtOnce = 500;
 
 /** Inserts any number of rows. */

@@ -12,13 +12,16 @@ import { sql } from './kysely.ts';
 import { appliedMigrations, migrate, requireTables, requireUsableSchema } from './migrations.ts';
 import { findTime, setTime } from './times.ts';
 
-/** The names under which `janua backup --keep` stores its times. The time of the failure is 0 if the last backup succeeded. */
+/**
+ * The names in `janua_times` under which `janua backup --keep` stores when it last succeeded and failed. The time of the failure is 0 if
+ * the last backup succeeded.
+ */
 const times = { succeeded: 'backup', failed: 'backup-failed' } as const;
 
 /** Milliseconds after which a backup is old: a day, plus the time by which a daily timer and the backup itself may be late. */
 const oldBackup = 26 * 60 * 60 * 1000;
 
-/** Names that sort by time. Files with other names are never removed. */
+/** Matches the names of backups, which sort by time. Files with other names are never removed. */
 const namePattern = /^janua-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z\.db$/;
 const nameAt = (now: number) => `janua-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}.db`;
 
@@ -52,8 +55,8 @@ export async function addBackup(path: string, folder: string, keep: number, now:
 }
 
 /**
- * Copies a backup into a temporary file, and uses the copy like a server of this version.
- * @param usersTable a team's own table of users
+ * Copies a backup into a temporary file, and opens the copy as a server of this version does.
+ * @param usersTable the table whose users are counted: a team's own table, or Janua's
  * @throws {Misconfiguration} if the backup cannot be used
  */
 export async function verifyBackup(file: string, usersTable = 'janua_users'): Promise<BackupContents> {
@@ -92,7 +95,7 @@ async function readContents(path: string, usersTable: string): Promise<BackupCon
   closing.defer(() => opened.database.destroy());
   const { database } = opened;
   if ((await appliedMigrations(database)).length === 0) throw new Error("it does not have Janua's tables");
-  // Upgrades a backup of the previous version, as its server would be upgraded.
+  // Upgrades the copy of a backup from the previous version, as `janua migrate` would.
   await migrate(opened);
   await requireUsableSchema(opened);
   await requireTables(database, { users: true, sessions: true });

@@ -4,8 +4,8 @@ import { insertNew } from './insert-new.ts';
 import { inTransaction } from './transaction.ts';
 
 /**
- * The purposes of the server's keys: the `browser` cookie, digests of names in the audit log, credentials for other hosts, passkeys and
- * sign-ins with other providers, and data for applications. Each purpose has a key of its own.
+ * The names of the server's keys, one for each purpose: the `browser` cookie, digests of user names in the audit log, the cookies of other
+ * hosts (forward authentication), passkeys and sign-ins with other providers (`ceremonies`), and OpenID Connect (`applications`).
  */
 export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth', 'ceremonies', 'applications'] as const;
 
@@ -23,7 +23,7 @@ export async function loadKey(database: Database, name: KeyName): Promise<Buffer
   return Buffer.from(stored.value, 'base64url');
 }
 
-/** Replaces a key. @param recordIn records the replacement in the transaction */
+/** Replaces a key. @param recordIn writes the event to the audit log, in the same transaction */
 export async function replaceKey(
   database: Database,
   name: KeyName,

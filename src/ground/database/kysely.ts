@@ -20,9 +20,9 @@ const dialects = {
 export function createDialect(engine: Engine, driver: types.Driver): types.Dialect {
   const [Adapter, Introspector, QueryCompiler] = dialects[engine];
   const adapter = new Adapter();
-  // SQLite's DDL is transactional. A transaction's write lock keeps two migrations apart.
+  // SQLite's DDL is transactional. With this property, Kysely migrates in a transaction, whose write lock keeps two migrations apart.
   if (engine === 'sqlite') Object.defineProperty(adapter, 'supportsTransactionalDdl', { value: true });
-  // `migrate` takes a lock that ends with its transaction. Kysely's own lock would belong to the session, which a PgBouncer may give to
+  // `migrate` takes a lock that ends with its transaction. Kysely's own lock would belong to the connection, which a PgBouncer may give to
   // another client.
   if (engine === 'postgres')
     Object.assign(adapter, { async acquireMigrationLock() {}, async releaseMigrationLock() {} });

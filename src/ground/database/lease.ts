@@ -4,8 +4,8 @@ import { insertNew } from './insert-new.ts';
 
 /**
  * Claims a lease: only one process gets true, and may do the named work until `until`. Times are milliseconds since 1970. The clocks of the
- * processes must not differ by more than the length of a lease, which is the same in all processes. A lease that ends later was claimed
- * under a wrong clock, and does not count.
+ * processes must not differ by more than the length of a lease, which is the same in all processes. A lease that ends more than
+ * `clockTolerance` after `until` was claimed under a wrong clock, and does not count.
  */
 export async function claimLease(database: Database, name: string, now: number, until: number): Promise<boolean> {
   const { numUpdatedRows } = await database

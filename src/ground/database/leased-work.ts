@@ -6,7 +6,6 @@ import { holdLease } from './lease.ts';
 
 export interface LeasedWorkOptions {
   readonly database: Database;
-  /** The name of the lease. */
   readonly name: string;
   /** Milliseconds between two checks for work that another process added or that is due again. */
   readonly lookInterval: number;
@@ -20,8 +19,8 @@ export interface LeasedWorkOptions {
 }
 
 /**
- * Does the due work of a table: at once when `look` is called, and at intervals. Only one process does it at a time. If that process
- * crashes or hangs, another process takes over within 15 seconds.
+ * Does the due work of a table: at once when `look` is called, and at intervals. Only the process with the lease does it (`holdLease`). If
+ * that process crashes or hangs, the lease expires after 10 seconds, and the next process that looks for work takes over.
  */
 export function createLeasedWork({ database, name, lookInterval, hasDue, work, onFault, now }: LeasedWorkOptions) {
   let timer: NodeJS.Timeout | undefined;
@@ -63,7 +62,7 @@ export function createLeasedWork({ database, name, lookInterval, hasDue, work, o
   }
 
   return {
-    /** Starts checking. Earlier calls of `look` do nothing. */
+    /** Starts checking. Before that, `look` does nothing. */
     start(): void {
       isStarted = true;
       look();
@@ -80,7 +79,10 @@ export function createLeasedWork({ database, name, lookInterval, hasDue, work, o
       look();
       while (working !== undefined) await working;
     },
-    /** Waits for the current work. @param onLate is called with the end of the work when it takes longer than `milliseconds` */
+    /**
+     * Waits for the current work.
+     * @param onLate is called when the work takes longer than `milliseconds`, with a promise that resolves at its end
+     */
     async close(milliseconds: number, onLate?: (end: Promise<void>) => Promise<void>): Promise<void> {
       isClosing = true;
       clearTimeout(timer);

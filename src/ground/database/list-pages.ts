@@ -4,8 +4,9 @@ import { createTurns } from '../faults/turns.ts';
 const parts = createTurns({ part: 'The list', atOnce: 1, waiting: Number.POSITIVE_INFINITY, rests: true });
 
 /**
- * Reads a page of a long list. This process reads one page at a time, however many lists there are, and rests after each. Other requests
- * get a turn before each page, because reads of SQLite never wait. A nested call would wait forever.
+ * Reads a page of a long list. This process reads one page at a time, however many lists there are, and rests after each page
+ * (`TurnOptions.rests`). The event loop gets a turn before each page, because reads of SQLite are synchronous. A call within `read` would
+ * wait forever for its own caller.
  */
 export const readPart = <Rows>(read: () => Promise<Rows>): Promise<Rows> =>
   parts.take({ places: [], parties: [] }, async () => {

@@ -7,7 +7,7 @@ type BuildQuery<Values extends readonly string[], Row> = (...values: Values) => 
 /**
  * Prepares a look-up by one or several values, and compiles its query once. Compiling it each time took a sixth of a request's time.
  * @param build makes the query for the values, which must be its only parameters
- * @param column must contain exactly the first value. This is checked again, because MySQL ignores trailing spaces
+ * @param column must contain exactly the first value. The rows found are compared again, because MySQL ignores trailing spaces
  */
 export type PrepareLookup = <Row, Values extends readonly string[] = readonly [string]>(
   build: BuildQuery<Values, Row>,
@@ -16,21 +16,23 @@ export type PrepareLookup = <Row, Values extends readonly string[] = readonly [s
 
 export function createPrepareLookup({ prepareRead }: Pick<EngineDriver, 'prepareRead'>): PrepareLookup {
   return <Row, Values extends readonly string[]>(build: BuildQuery<Values, Row>, column?: keyof Row) => {
-    // The query is compiled with the positions of the values, because it may use a value several times.
+    // The query is compiled with 0, 1, 2 … as the values. The compiled parameters then show the order in which it uses the values, even if
+    // it uses one twice.
     const places = Array.from({ length: build.length }, (_, place) => String(place)) as unknown as Values;
     const { sql, parameters } = build(...places).compile();
     const order = parameters.map(Number);
     const read = prepareRead<Row>(sql);
     return async (...values) => {
-      // PostgreSQL cannot store NUL, and rejects a query with it.
+      // PostgreSQL cannot store a NUL character, and rejects a query with it.
       if (values.some((value) => value.includes('\0'))) return [];
       try {
         const rows = await read(order.map((place) => values[place] as string));
         return column === undefined ? rows : rows.filter((row) => row[column] === values[0]);
       } catch (error) {
-        // ASCII fits into every column. So the fault is between two columns, for example after a change of a team's own table.
+        // Every column can store ASCII. If all values are ASCII, the query compares two columns that do not fit together, for example after
+        // a change of a team's own table. That fault must be reported.
         const isOurs = isMixOfCharsets(error) && values.every((value) => /^[ -~]*$/.test(value));
-        // If the text cannot be represented, no row has the value.
+        // If the column cannot store the value, no row has it.
         if (isUnrepresentable(error) && !isOurs) return [];
         throw error;
       }

@@ -2,8 +2,8 @@ import type { RawBuilder } from 'kysely';
 import { type Engine, type Kysely, sql } from './kysely.ts';
 
 /**
- * A step of the migrations. A released step never changes. Each step can complete an interrupted run, because MySQL commits each statement
- * separately.
+ * A step of the migrations. A released step never changes. A step that was interrupted must complete when it runs again, because MySQL
+ * commits each statement separately.
  */
 export type MigrationStep = (tables: TableChanges) => Promise<void>;
 
@@ -62,7 +62,10 @@ export function createTableChanges(
       return (await select.execute(db)).rows;
     },
 
-    /** The type of a text that is sorted by its bytes, so that an index finds a prefix. PostgreSQL sorts other texts by a language. */
+    /**
+     * The type of a text that is sorted by its bytes, so that an index finds texts by their beginning. PostgreSQL's default is to sort
+     * texts by the rules of a language.
+     */
     exact,
 
     /** Creates the table unless it exists. Its keys are compared byte by byte. */
@@ -89,7 +92,7 @@ export function createTableChanges(
       await sql`update ${sql.table(table)} set ${change}`.execute(db);
     },
 
-    /** Changes a column of texts to the type `exact`. */
+    /** Changes a text column to the type `exact`. In the other databases, all texts have that type. */
     async orderByBytes(table: string, column: string, length: number): Promise<void> {
       if (engine !== 'postgres') return;
       await sql`alter table ${sql.table(table)} alter column ${sql.ref(column)} type ${exact(length)}`.execute(db);

@@ -14,7 +14,7 @@ import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
 
-/** Replaces the migrations of version 0.2 in the table of migrations. Processes of that version then refuse to start. */
+/** The entry that replaces those of version 0.2 in `janua_migrations`. Processes of version 0.2 do not know it, and refuse to start. */
 const beginning = '0.3-begins-takes-away';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -53,7 +53,7 @@ function createMigrator({ database, engine }: Opened, mayGoOn: () => boolean) {
   });
 }
 
-/** Milliseconds that a migration may wait for the migration of another process, and for each of its own steps. */
+/** The most milliseconds that a migration waits for the migration of another process, and that each of its own steps may take. */
 const migrationMilliseconds = 10 * 60 * 1000;
 
 /**
@@ -88,7 +88,7 @@ async function migrateToLatest(opened: Found, mayGoOn = () => true): Promise<voi
 /** Replaces the names of the migrations of version 0.2, because Kysely refuses tables with migrations that it does not know. */
 async function replaceFormer(database: Database): Promise<void> {
   const replace = async (transaction: Database) => {
-    // Another process may have replaced them in the meantime.
+    // Another process may have replaced the names in the meantime.
     if (!(await appliedMigrations(transaction)).includes(former.last)) return;
     const row = { name: beginning, timestamp: new Date().toISOString() };
     await transaction.deleteFrom('janua_migrations').execute();
@@ -97,12 +97,12 @@ async function replaceFormer(database: Database): Promise<void> {
   await (database.isTransaction ? replace(database) : inTransaction(database, replace));
 }
 
-/** The number of Kysely's own lock, because older versions use that lock. */
+/** The number of Kysely's advisory lock. Older versions of Janua migrate with that lock, and must not run at the same time. */
 const postgresLock = sql`3853314791062309107`;
 
 /**
- * Migrates with a lock that ends with the transaction. Kysely's own lock would belong to the session, which a pooler may give to another
- * client.
+ * Migrates with a lock that ends with the transaction. Kysely's own lock would belong to the connection, which a pooler such as PgBouncer
+ * may give to another client.
  */
 const migrateOnPostgres = ({ database, areFormer }: Found): Promise<void> =>
   inTransaction(database, async (transaction) => {
@@ -116,7 +116,7 @@ const migrateOnPostgres = ({ database, areFormer }: Found): Promise<void> =>
 const turnInterval = 250;
 
 /**
- * Migrates while it holds a lease. Kysely's own lock is not enough in the MySQL family, because the other nodes of a cluster don't see it.
+ * Migrates while it holds a lease. Kysely's own lock is not enough on MySQL and MariaDB, because the other nodes of a cluster don't see it.
  * The lease needs a second connection to be renewed. PostgreSQL and SQLite migrate in one transaction instead.
  */
 async function migrateInTurn(opened: Found): Promise<void> {
@@ -138,7 +138,7 @@ const migrateOn = {
 
 /**
  * Checks that this version can work with the tables.
- * @returns whether a newer version has added to them
+ * @returns whether a newer version of Janua has added tables or columns
  * @throws {Misconfiguration} with the fix, when the tables are older, or when a newer version has removed something from them
  */
 export async function requireUsableSchema({ database }: OpenDatabase): Promise<{ isNewer: boolean }> {
@@ -154,15 +154,15 @@ export async function requireUsableSchema({ database }: OpenDatabase): Promise<{
 }
 
 /**
- * The end of the name of a migration that removes something. All other migrations only add. Servers of the previous version keep running
- * after these, and may start again, until all servers are upgraded.
+ * The end of the name of a migration that removes something. All other migrations only add. After a migration that only adds, servers of
+ * the previous version keep running, and may restart, until all servers are upgraded.
  */
 const takesAway = '-takes-away';
 
 /**
  * Compares the migrations of the database with those of this version.
- * @returns the names of the applied and of the missing ones, and whether a newer version has applied further migrations, which only add
- * @throws {Misconfiguration} for any other tables
+ * @returns the names of the applied and of the missing migrations, and whether a newer version has applied further ones, which only add
+ * @throws {Misconfiguration} for tables that this version can neither use nor upgrade
  */
 async function compareSchema(database: Database) {
   const applied = await appliedMigrations(database);
@@ -195,8 +195,8 @@ export async function appliedMigrations(database: Database): Promise<string[]> {
 }
 
 /**
- * Checks the tables in use.
- * @throws {Misconfiguration} when a table is missing or lacks a column, which no migration corrects, or when the account may not read it
+ * Checks the tables in use. The migrations do not restore a table or a column that was removed.
+ * @throws {Misconfiguration} when a table is missing or lacks a column, or when the account may not read it
  */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
   const unused = unusedTables(used);

@@ -12,11 +12,11 @@ const atConnect = [
   // The same isolation as on PostgreSQL, so that a read after a lock sees the newest rows.
   'set session transaction isolation level read committed',
   // A node of a Galera cluster applies a write some time after another node has acknowledged it. Reads (1), updates and deletes (2) wait
-  // for that.
+  // until the node has applied it.
   'set session wsrep_sync_wait = 3',
 ];
 
-/** MySQL doesn't know the variables of MariaDB. */
+/** MySQL's error for an unknown variable. MySQL has no `wsrep_sync_wait`. */
 const unknownVariable = 1193;
 
 /**

@@ -14,7 +14,7 @@ const wrongHosts =
 /**
  * Reads an address with one or several hosts, as libpq does (PostgreSQL, 34.1.1.2 and 34.1.1.3). Of several hosts, Janua uses the one that
  * accepts writes, unless `target_session_attrs` says otherwise.
- * @throws {Misconfiguration} for hosts or attributes that would be ignored
+ * @throws {Misconfiguration} for an empty host, several hosts as query parameters, or any other value of `target_session_attrs`
  */
 export function readPostgresHosts(url: string): PostgresHosts {
   const [, account = '', list = '', rest = ''] = /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/.exec(url) ?? [];

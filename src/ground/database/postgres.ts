@@ -11,7 +11,10 @@ type Open = () => Promise<readonly [pg.ClientBase, ServerConnection['release']]>
 /** Reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket, several hosts. */
 export function openPostgres(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const { urls, mustWrite } = readPostgresHosts(url);
-  /** Increases when Janua leaves a host for the next one. Connections of earlier turns are to hosts that were left. */
+  /**
+   * Counts the changes to the next host, and so determines the current host. A connection from before the last change is to a host that
+   * Janua has left.
+   */
   let turn = 0;
   const turns = new WeakMap<pg.ClientBase, number>();
   const leave = (left = turn) => {
@@ -50,7 +53,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
     checked.add(client);
   }
 
-  /** Opens a connection. Undefined if it is to a host that was left. @throws if the server does not answer, or accepts no writes */
+  /** Opens a connection. Undefined if Janua has left its host meanwhile. @throws if the server does not answer, or accepts no writes */
   async function openOne(open: Open): Promise<ServerConnection | undefined> {
     const [client, release] = await open();
     if (isLeft(client)) {
@@ -64,7 +67,10 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
     return adapt(client, release);
   }
 
-  /** Tries each host once, beginning with the host that worked last. Connections to a host that was left do not count as tries. */
+  /**
+   * Tries each host once, beginning with the host that worked last. A connection to a host that Janua has left meanwhile does not count as
+   * a try.
+   */
   async function connectToAny(open: Open): Promise<ServerConnection> {
     for (let tries = 1; ; ) {
       const begun = turn;
@@ -87,7 +93,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
 
   const connectReader = () =>
     connectToAny(async () => {
-      // The client's own time limit closes a connection to a server that hangs. Without it, `end` would wait for the answers.
+      // If the server hangs, `query_timeout` closes the connection. Without it, `end` would wait for the answers.
       const client = new Client({ pipeline: true, query_timeout: timeout.milliseconds });
       await client.connect();
       return [client, () => void client.end()];
@@ -108,7 +114,8 @@ interface Hosts {
 }
 
 /**
- * Names prepared statements until the server has lost one: it is a PgBouncer that pools transactions, without `max_prepared_statements`.
+ * Creates `adapt`, which names prepared statements until one is lost. They are lost behind a PgBouncer that pools transactions without
+ * `max_prepared_statements`.
  */
 function createAdapt({ isLeft, onReadOnly }: Hosts) {
   let hasNames = true;

@@ -2,34 +2,37 @@ import type { Generated, Insertable, Selectable } from 'kysely';
 
 const generated = <Value>(value: Value) => value as unknown as Generated<Value>;
 
-/** 0 or 1, because the databases have no common boolean type. */
+/** 0 or 1, because the databases have no common boolean type. Also a counter that begins at 0. */
 const flag = generated<number>(0);
 
-/** Milliseconds since 1970. PostgreSQL's client gives a bigint as text. */
+/** Milliseconds since 1970. PostgreSQL's client returns a bigint as text. */
 const time: number | string = 0 as number | string;
 
 const nullable = <Value>(value: Value): Value | null => value;
 
 /**
- * A sample row of each table. The keys are the columns, and the values have their types. The names have a prefix, because a team's tables
- * may be in the same database.
+ * A sample row of each table. The keys are the columns, and the values have their types. The names of tables have a prefix, because a
+ * team's tables may be in the same database.
  */
 export const rows = {
   /** All users that Janua knows, under ids that are never given to another person. */
   janua_users: {
     id: '',
-    /** The key of the user's row in a team's own table. NULL for an own account, and once that row is gone. */
+    /** The key of the user's row in a team's own table. NULL for an account in Janua's own table, and once the team's row is gone. */
     source_key: generated(nullable('')),
-    /** When the user's row in the team's table was gone, which ended the account. */
+    /** When Janua noticed that the user's row in the team's table was gone. That ended the account. */
     left_at: generated(nullable(time)),
-    /** The unique name of an own account. NULL for other accounts. */
+    /** The unique user name of an account in Janua's own table. NULL for other accounts. */
     login_name: generated(nullable('')),
-    /** The canonical name. For an account of a team's table, Janua's last known state, as are the other names and `disabled`. */
+    /**
+     * The canonical name. For an account of a team's table, Janua copies this column, the other names and `disabled` from the team's row.
+     */
     username: '',
-    /** The hash. Empty if the user has no password, or if the hash is in a team's own table (`USERS_TABLE`). */
+    /** The password hash. Empty if the user has no password, or if the hash is in a team's own table (`USERS_TABLE`). */
     password: '',
     /**
-     * SHA-256 of the team's hash. Personal access tokens are valid only while the team's table has this hash. NULL until Janua has read it.
+     * SHA-256 of the password hash in the team's table. Personal access tokens are valid only while the team's table has that hash. NULL
+     * until Janua has read it.
      */
     password_print: generated(nullable('')),
     first_name: '',
@@ -40,7 +43,10 @@ export const rows = {
     stamp: generated(nullable('')),
     language: generated(nullable('')),
     password_changed_at: generated(nullable(time)),
-    /** The groups, separated by spaces, as are the scopes that they grant. `janua_memberships` and `janua_groups` contain the same. */
+    /**
+     * The groups of the user, and in `scopes` the scopes that they grant, each separated by spaces. Copied from `janua_memberships` and
+     * `janua_groups`.
+     */
     group_names: generated(nullable('')),
     scopes: generated(nullable('')),
     /**
@@ -50,7 +56,7 @@ export const rows = {
      */
     address_proof: generated(nullable('')),
     /**
-     * The verified address, which counts while it is the user's address. Empty if no address was verified. NULL if a process of an older
+     * The verified address. It counts only while the user has this address. Empty if no address was verified. NULL if a process of an older
      * version inserted the row: `address_proof` counts then.
      */
     verified_address: generated(nullable('')),
@@ -59,7 +65,7 @@ export const rows = {
     /** The id of the provider or of the administrator, or the account of the operator. */
     verified_by: generated(nullable('')),
     verified_at: generated(nullable(time)),
-    /** Counts the changes that locked the row (`core/users/held.ts`). */
+    /** A counter. A transaction locks the row by increasing it (`countChange`). */
     changes: generated(time),
   },
   /** The source of a team's accounts: its table, its columns and the kind of its ids (`core/users/source/origin.ts`). */
@@ -83,20 +89,20 @@ export const rows = {
     /** The scopes of the access token, separated by spaces. NULL: all scopes of the user. */
     token_scope: generated(nullable('')),
   },
-  /** Ended sessions whose records are in Redis, by their ids. */
+  /** Ended sessions, by their ids. Redis contained their records (`core/sessions/lasting-ends.ts`). */
   janua_ended_sessions: { id: '', user_id: generated(nullable('')), expires_at: time },
   /** Users whose sessions in Redis from before `not_before` have ended, except the session `kept_id`. */
   janua_not_before: { user_id: '', not_before: time, kept_id: nullable(''), expires_at: time },
   janua_keys: { name: '', value: '' },
   /** Leases for work that only one process does. The process that set `expires_at` does the work until then. */
   janua_leases: { name: '', expires_at: time },
-  /** The times of the last occurrence of something, such as a backup. */
+  /** The time when something last happened, such as a backup. */
   janua_times: { name: '', at: time },
-  /** Failures that the throttle counted. They do not expire if `expires_at` is NULL. */
+  /** The numbers of failed attempts that the throttle has counted. A row with `expires_at` NULL does not expire. */
   janua_failures: { key: '', count: 0, last_at: time, expires_at: nullable(time) },
   /** Events as JSON. Ids are in order of time. */
   janua_audit: { id: '', at: time, kind: '', request_id: nullable(''), user_id: nullable(''), event: '' },
-  /** One-time tokens, by the hash of their secret. */
+  /** The tokens of links that work once, by the hash of their secret. */
   janua_tokens: { hash: '', purpose: '', user_id: nullable(''), address: '', stamp: nullable(''), expires_at: time },
   /** Mails to send. Ids are in order of time. `due_at` is NULL once a mail is given up, or is in the demo's mailbox. */
   janua_mails: {
@@ -117,23 +123,28 @@ export const rows = {
     failure: generated(nullable('')),
     /** The sent mail as JSON, in the demo only. */
     content: generated(nullable('')),
-    /** 0 if the mail was caused by a user who had proved their identity, by an operator, or by the server. */
+    /**
+     * 0 if the mail was caused by a user who had proved their identity, by an operator, or by the server. 1 if anyone could have caused it.
+     */
     stranger: flag,
     /** The user or the network that caused the mail. NULL if a process of an older version inserted the row. */
     party: generated(nullable('')),
-    /** Milliseconds since 1970 by which the due mails are sorted. NULL until the mail is due and the sender has noticed that. */
+    /** The due mails are sent in the order of this time. NULL until the sender has found the mail due. */
     turn_at: generated(nullable(time)),
   },
-  /** Recent notices about an account, by a hash of its id and the address. Further notices wait until `expires_at`, and become one mail. */
+  /**
+   * Accounts that were recently mailed a notice, by a hash of the account's id and the address. Until `expires_at`, further notices wait,
+   * and then become one mail.
+   */
   janua_notices: {
     id: '',
     user_id: '',
-    /** JSON: the kinds of notices that were mailed without waiting, in this window. */
+    /** JSON: the kinds of notices that were mailed without waiting since the row was added. */
     kinds: '',
-    /** The id of the merged mail, which is sent when the window ends. */
+    /** The id of the mail for the notices that wait. It is sent at `expires_at`. */
     mail_id: generated(nullable('')),
     expires_at: time,
-    /** Counts the changes that locked the row. */
+    /** A counter. A transaction locks the row by increasing it. */
     changes: generated(time),
   },
   /** Passkeys, by a hash of the credential's id. */
@@ -170,7 +181,7 @@ export const rows = {
     last_used_at: nullable(time),
   },
   janua_recovery_codes: { hash: '', user_id: '' },
-  /** Trusted browsers, by a hash of their secret. The ids of pending logins are such hashes, too. */
+  /** Trusted browsers, by a hash of their secret. The ids in `janua_pending_logins` are hashes of secrets, too. */
   janua_trusted_browsers: {
     id: '',
     user_id: '',
@@ -194,19 +205,19 @@ export const rows = {
     name: '',
     description: '',
     scopes: '',
-    /** In the row of `admins`: counts the changes that locked all groups (`core/users/groups.ts`). */
+    /** A counter in the row of `admins`. A transaction locks all groups by increasing it (`core/users/groups.ts`). */
     changes: generated(time),
     /** Whether members of the group need a second factor. */
     second_factor: generated(0),
   },
   /**
-   * Texts by whose beginnings administrators find a user, in lower case: the address, the names, and the last name. `kind` tells which of
-   * these.
+   * Texts for the search for users. A search finds the users with a text that begins with the typed one. The texts of a user are the
+   * address, the full name, and the last name, in lower case. `kind` tells these apart.
    */
   janua_search: { id: '', kind: 0, word: '', user_id: '' },
   /** The last login of each user. */
   janua_logins: { user_id: '', at: time },
-  /** Events by name in the hour that begins at `hour`, counted from the audit log. */
+  /** The number of events of each name in the hour that begins at `hour`, counted from the audit log. */
   janua_counts: { id: '', hour: time, name: '', count: time },
   janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
   /** Personal access tokens. */
@@ -236,7 +247,7 @@ export const rows = {
     uri: '',
     scopes: '',
     token_format: '',
-    /** The algorithm of signed tokens. */
+    /** The signature algorithm of the tokens, if they are signed. */
     alg: generated(''),
     /** The id and the SHA-256 (base64url) of the secret with which the server requests introspection. NULL if it has none. */
     client_id: generated(nullable('')),
@@ -249,13 +260,16 @@ export const rows = {
     user_id: '',
     client_id: '',
     scope: '',
-    /** The version of the application that the user saw. */
+    /** A hash of the application's name and redirect addresses, as the user saw them. If it changes, Janua asks the user again. */
     version: '',
     given_at: time,
   },
-  /** The subjects by which applications know users. */
+  /** The subjects (`sub`) by which applications know users. */
   janua_subjects: { id: '', subject: '', user_id: '' },
-  /** Records of the provider: codes, tokens, grants. The key is a hash of the secret, and so are `grant_id` and `lookup`. */
+  /**
+   * Records of our OpenID provider: codes, tokens, grants. `id`, `grant_id` and `lookup` are hashes, because the codes and tokens
+   * themselves are secrets.
+   */
   janua_oidc_records: {
     id: '',
     model: '',
@@ -265,11 +279,14 @@ export const rows = {
     user_id: nullable(''),
     client_id: nullable(''),
     session_id: nullable(''),
-    /** The account's stamp when the user let the application act without the session. */
+    /** The account's stamp when the user allowed the application to act after the session has ended. */
     stamp: nullable(''),
     consumed_at: nullable(time),
     polled_at: nullable(time),
-    /** While the record waits for its user: the network of the requesting device, or the user of a sign-in. */
+    /**
+     * The number of records with the same party is limited. For a device code: the network of the device. For a sign-in that waits: its
+     * user. For a client assertion: the host or the network of the client.
+     */
     party: generated(nullable('')),
     created_at: time,
     expires_at: time,
@@ -315,7 +332,7 @@ export type MailsTable = Tables['janua_mails'];
 export type AccessTokensTable = Tables['janua_access_tokens'];
 export type PasskeysTable = Tables['janua_passkeys'];
 
-/** The columns of each account. */
+/** The columns that Janua reads of each account. */
 export const accountColumns = [
   'username',
   'disabled',
@@ -327,7 +344,7 @@ export const accountColumns = [
   'verified_address',
 ] as const satisfies readonly (keyof UsersTable)[];
 
-/** The columns of an account that is in no table of the team. */
+/** The further columns of an account in Janua's own table. */
 export const ownAccountColumns = [
   'login_name',
   'password',
@@ -336,7 +353,7 @@ export const ownAccountColumns = [
   'demo',
 ] as const satisfies readonly (keyof UsersTable)[];
 
-/** The columns of an account beside those that are read from the team's row. */
+/** The further columns of an account of a team's own table. The rest is in the team's row. */
 export const sourceAccountColumns = ['source_key', 'password_print'] as const satisfies readonly (keyof UsersTable)[];
 
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

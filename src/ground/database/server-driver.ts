@@ -10,12 +10,12 @@ import { databasePart, databaseUnavailable, wasRolledBack } from './errors.ts';
 import { repeated } from './transaction.ts';
 
 export interface ServerPool {
-  /** The most connections, without the reader's. */
+  /** The most connections that `connect` opens. The connection of `connectReader` does not count. */
   readonly size: number;
   connect(): Promise<ServerConnection>;
   /**
    * Opens a connection that sends each query at once, without waiting for the answers to earlier queries. One such connection serves the
-   * reads of all requests. Undefined if the client library has none.
+   * reads of all requests. Undefined if there is no such connection.
    */
   connectReader?(): Promise<ServerConnection>;
   end(): Promise<void>;
@@ -34,11 +34,11 @@ export interface ServerConnection {
 interface Wait {
   /** Ends the wait. */
   readonly leaving: AbortController;
-  /** Whether all connections are in use. */
+  /** True while all connections are in use, and the wait is for a turn. */
   isForTurn?: boolean;
 }
 
-/** Most pieces of work of a process that wait for a connection. */
+/** The most statements and transactions of a process that wait for a connection. */
 export const mostWaitingForConnections = 1000;
 
 /**
@@ -52,7 +52,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
   /** The most connections that one network holds. */
   const mostOfOne = Math.max(1, pool.size - 1);
 
-  /** Waits for a turn, and then for a connection, which has the turn until its release. */
+  /** Waits for a turn, and then for a connection, which keeps the turn until its release. */
   function connectInTurn(wait: Wait): Promise<ServerConnection> {
     const connected = Promise.withResolvers<ServerConnection>();
     const requester = findRequester();
@@ -103,7 +103,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
         watch.succeeded(kind);
         return result;
       } catch (error) {
-        // The server has rolled the statement back, and works.
+        // The server works: it rolled the statement back in favor of another one. The connection can be used again.
         if (wasRolledBack(error)) throw databaseUnavailable(error);
         const reported = reportFailure(watch, kind, error);
         if (reported instanceof Unavailable) broken = true;

@@ -1,8 +1,8 @@
 import { asServer } from '../faults/requester.ts';
 
 /**
- * Shares an answer among all callers within some time, because many simultaneous reads would fill the memory. Only callers that already
- * wait share a failure.
+ * Shares the answer of `read` among all callers within `lifetime`, because many simultaneous reads would fill the memory. A failure is not
+ * kept: only the callers that already wait get it.
  * @param lifetime milliseconds
  * @param now milliseconds since 1970
  */

@@ -28,7 +28,7 @@ export function createBatch(database: DatabaseSync, run: Run, report: (error: un
       return () => resolve(result);
     } catch (error) {
       if (!database.isTransaction) throw error;
-      // SQLite has rolled back only this statement.
+      // SQLite has rolled back only this statement. The transaction goes on.
       return () => reject(report(error));
     }
   }
@@ -46,7 +46,7 @@ export function createBatch(database: DatabaseSync, run: Run, report: (error: un
   }
 
   return {
-    /** @returns whether the statement is the first one. The caller must then arrange a call of `take` */
+    /** @returns the result, and whether the statement is the first of a batch. Its caller must then make sure that `take` is called */
     add(
       sql: string,
       parameters: readonly unknown[],

@@ -12,12 +12,12 @@ const pauses = [1, 2, 5, 10, 20];
 /** Milliseconds for which transactions may follow each other before other requests get a turn of the event loop. */
 const mostInARow = 5;
 
-/** Statements that may share a transaction with others. */
+/** Matches statements that may share a transaction with statements of other requests. */
 const isBatched = /^(?:insert|update|delete)\b/;
 
 interface Access {
   readonly kind: AccessKind;
-  /** The kind of access that its success proves. Default: its own kind. */
+  /** The kind of access that certainly works if this access succeeds. Default: `kind`. */
   readonly proves?: AccessKind;
 }
 
@@ -26,7 +26,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   const prepareOnce = createPrepared(database);
   const snapshot = createSharedSnapshot(database);
   let lastWriter: Promise<void> | undefined;
-  /** When the first transaction of this turn of the event loop began. Undefined if there is none yet. */
+  /** When the first of the transactions in this turn of the event loop began, by `performance.now()`. Undefined before the first. */
   let rowBegan: number | undefined;
   /** Resolves when the transaction of a connection ends. Undefined without a transaction. */
   let transaction: Promise<void> | undefined;
@@ -53,7 +53,8 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   }
 
   function read<T>(work: () => T): Promise<T> {
-    // Other connections wait until the transaction ends, because it may roll back.
+    // Reads of other requests wait until the transaction ends. All requests share one SQLite connection, so they would see changes that may
+    // be rolled back.
     if (transaction !== undefined) return transaction.then(() => read(work));
     return carryOut({ kind: 'read' }, () => {
       snapshot.begin();
@@ -67,8 +68,8 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     lastWriter = ended;
     await earlier;
-    // Otherwise many consecutive transactions would leave no turn to other requests. Those of one account come one by one, so there may be
-    // no earlier writer.
+    // Without this pause, many consecutive transactions would leave no turn of the event loop to other requests. Waiting for `earlier` is
+    // not enough: transactions of one account start one by one, so each finds no earlier writer.
     if (rowBegan !== undefined && performance.now() - rowBegan > mostInARow) await toEndOfTurn();
     if (rowBegan === undefined) {
       rowBegan = performance.now();
@@ -85,14 +86,14 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     };
   }
 
-  /** Collects statements until the batch has its turn and the current turn of the event loop ends. Then writes them together. */
+  /** Collects statements until the earlier writers have finished and the current turn of the event loop ends. Then writes them together. */
   async function writeBatch(): Promise<void> {
     const turn = await takeTurn();
     await toEndOfTurn();
     const { write, fail } = batch.take();
     try {
       const answers = await carryOut({ kind: 'write' }, () => {
-        // The next read must see these writes.
+        // Ends the shared snapshot, because the next read must see these writes.
         snapshot.end();
         return write();
       });
@@ -118,7 +119,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     async function runAsOwner(sql: string, parameters: readonly unknown[], access: Access) {
       turn ??= await takeTurn();
       return carryOut(access, () => {
-        // The next read must see this write.
+        // Ends the shared snapshot, because the next read must see this write.
         snapshot.end();
         return run(sql, parameters);
       });
@@ -135,8 +136,8 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
       executeQuery: ({ sql, parameters }: CompiledQuery) => query(sql, parameters),
 
       async begin() {
-        // Takes the lock at once, because every transaction writes: with a later lock, its snapshot could be outdated. The lock alone does
-        // not prove that a write works.
+        // Takes the write lock at once, because every transaction writes. Without `immediate`, another process might write between the
+        // first read and the first write, and SQLite would then refuse the write. The lock alone does not prove that a write works.
         await runAsOwner('begin immediate', [], { kind: 'write', proves: 'read' });
         transaction = turn?.ended;
       },
@@ -182,7 +183,9 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   };
 }
 
-/** Keeps the last used statements. The number must be limited, because lists of ids of any length lead to ever new texts. */
+/**
+ * Keeps the prepared statements that were used last. Their number is limited, because each length of a list of ids needs another statement.
+ */
 function createPrepared(database: DatabaseSync) {
   const kept = new Map<string, ReturnType<typeof prepare>>();
   return (sql: string) => {
@@ -218,8 +221,8 @@ function prepare(database: DatabaseSync, sql: string) {
 
 /**
  * Uses one read transaction for all reads in a turn of the event loop, because the lock costs more than a read: a read takes 2.8 µs in the
- * transaction, and 6.2 µs alone. These reads were requested before the transaction began, so none of them sees older data than it would
- * alone. A write ends the transaction first.
+ * transaction, and 6.2 µs alone. The requests behind these reads arrived before the transaction began, so no read sees data that is older
+ * than its request. A write ends the transaction first.
  */
 function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void; shorten(): void } {
   const begin = database.prepare('begin');
@@ -244,8 +247,9 @@ function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): v
     },
     end,
     /**
-     * Makes transactions end sooner until the next end of a turn. A transaction that begins at the end of a turn would last for the whole
-     * next turn, and its data would be too old for the requests of that turn.
+     * Makes read transactions end at the next tick, until the next turn of the event loop begins. This is called at the end of a turn
+     * (`setImmediate`): a read transaction that begins there would last for the whole next turn, and its data would be too old for the
+     * requests of that turn.
      */
     shorten() {
       isShort = true;

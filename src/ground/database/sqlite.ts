@@ -8,7 +8,7 @@ import type { EngineDriver, StepTimeout } from './driver.ts';
 import { databaseUnavailable } from './errors.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
-/** The maximum page cache in KiB. With a million sessions and SQLite's default, a look-up costs five system calls. */
+/** The size of SQLite's page cache, in KiB. With the default of 2,000 KiB, a look-up among a million sessions costs five system calls. */
 const pageCache = 65_536;
 
 /** Milliseconds to wait for another process that is opening the file. */
@@ -45,8 +45,8 @@ export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOp
 }
 
 /**
- * Tells whether a file exists. Unlike `existsSync`, it does not return false without access to the folder.
- * @throws {Misconfiguration} without access
+ * Tells whether a file exists. `existsSync` would return false for a file in a folder that this account may not enter.
+ * @throws {Misconfiguration} if this account may not enter the folder
  */
 export function fileExists(path: string): boolean {
   try {
@@ -89,7 +89,10 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-/** Makes a folder and its parents, one at a time. Node's `recursive` never returns where folders cannot be made, such as below /proc. */
+/**
+ * Makes a folder and its parents, one at a time. `mkdirSync` with `recursive` never returns where folders cannot be made, such as below
+ * /proc.
+ */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));

@@ -5,10 +5,10 @@ const kept = 'SELECT, INSERT, UPDATE';
 const once = 'SELECT, INSERT, DELETE';
 const read = 'SELECT';
 
-/** The limit of rows of an account, or of all administrators together. */
+/** A limit on the rows of each account, or on the rows that all administrators together have made. */
 interface Bound {
   readonly of: 'account' | 'administrators';
-  /** The name of the rows in the list of limits in the threat model. */
+  /** The name of the rows, for the list of limits in the threat model, and for the message of a refusal. */
   readonly name: string;
   readonly most: number;
   /** The column that determines the oldest row, which is deleted to make room for a new one. Undefined: a new row is refused. */
@@ -24,18 +24,21 @@ interface TableProperties {
   /** The rights that a server needs, and no more (ASVS 13.2.2). `janua migrate` needs more, because it makes the tables. */
   readonly rights: string;
   /**
-   * When servers use the table: with Janua's own accounts, with a team's own table, or depending on whether sessions and failures are in
-   * Redis. Undefined: always.
+   * The servers that use the table: those with Janua's own accounts, those with a team's own table of users, or those with or without Redis
+   * for sessions and failed attempts. Undefined: all servers.
    */
   readonly only?: 'own-accounts' | 'own-table' | 'without-redis' | 'with-redis';
-  /** The column that is the key of a table whose rows expire. */
+  /** The primary key, if the rows of the table expire. Their column `expires_at` has the time. */
   readonly expiresBy?: string;
-  /** A row does not expire while it is due, because its sender gives it up first. */
+  /**
+   * The rows are messages to send. A row whose `due_at` is set does not expire: only the sender gives up a message, and clears `due_at`.
+   */
   readonly queue?: true;
   /** The rows are deleted with their user. Not set for sessions, which may be in Redis, and for the audit log, which keeps its events. */
   readonly aboutUser?: true;
   /**
-   * `carried`: a row counts only while the account has the stamp in the row. `missing`: the row has no stamp, and a thief may have made it.
+   * An account's stamp is a random value, which is replaced, for example, with the password. `carried`: a row contains a stamp, and counts
+   * only while it is the account's. `missing`: rows contain no stamp. They are deleted when a thief may have added them.
    */
   readonly stamp?: 'carried' | 'missing';
   /** The limit that `core/users/row-limits.ts` enforces. A text says why no limit is needed, or where else it is enforced. */
@@ -174,7 +177,7 @@ export const stampedTables = namesWhere<{ readonly stamp: 'carried' }>(({ stamp 
 
 export type BoundedTable = With<{ readonly bound: Bound }>;
 
-/** Returns the limit of a table, with the key of its rows, and whether they expire. */
+/** Returns the limit of a table, with its key column, and whether its rows expire. */
 export function boundOf(table: BoundedTable): KeyedBound {
   const [key = ''] = Object.keys(rows[table]);
   return { ...tables[table].bound, key, expires: 'expiresBy' in tables[table] };
@@ -184,7 +187,10 @@ export const boundedTables = namesWhere<{ readonly bound: Bound }>(({ bound }) =
 
 export const unstampedTables = namesWhere<{ readonly stamp: 'missing' }>(({ stamp }) => stamp === 'missing');
 
-/** Lists the tables that a server does not use. @param used whether users, and whether sessions, are in Janua's own tables */
+/**
+ * Lists the tables that a server does not use.
+ * @param used whether users are in Janua's own table, and whether sessions are in the database
+ */
 export function unusedTables(used: { readonly users: boolean; readonly sessions: boolean }): ReadonlySet<string> {
   const others = [used.users ? 'own-table' : 'own-accounts', used.sessions ? 'with-redis' : 'without-redis'];
   return new Set(namesWhere(({ only = '' }) => others.includes(only)));

@@ -4,21 +4,27 @@ import { createTurns, type TakeTurn } from '../faults/turns.ts';
 import type { Database } from './database.ts';
 import { wasRolledBack } from './errors.ts';
 
-/** The number is high, because servers at different nodes of a cluster learn only at the end that they changed the same row. */
+/**
+ * The most tries of a transaction. There are many, because transactions on different nodes of a Galera cluster learn only at the commit
+ * that they changed the same row.
+ */
 const mostTries = 8;
 
-/** In milliseconds. The second try follows within twice this time, and the limit doubles with each further try. */
+/** Milliseconds. The pause before the second try is at most twice as long. This limit doubles with each further try. */
 const longestPause = 5;
 
-/** The steps to run after each open transaction is committed. */
+/** The steps to run once a transaction is committed (`onCommit`), for each open transaction. */
 const afterwards = new WeakMap<Database, (() => unknown)[]>();
 
-/** Most transactions of a process that wait for a row that another transaction of the process has locked. */
+/** The most transactions of a process that wait for a row that another transaction of the process has locked. */
 export const mostWaitingForRows = 500;
 
 const turnsOf = new WeakMap<Database, TakeTurn>();
 
-/** Makes all changes or none. @param work may run more than once: a transaction that the server rolled back has changed nothing */
+/**
+ * Runs `work` in a transaction, which makes all of its changes or none.
+ * @param work may run more than once: a transaction that the server rolled back has changed nothing
+ */
 export const inTransaction = <Result>(
   database: Database,
   work: (transaction: Database) => Promise<Result>,
@@ -27,13 +33,16 @@ export const inTransaction = <Result>(
 export interface Locking {
   /** Names of the rows that the transaction locks, such as the id of an account. */
   readonly rows: readonly string[];
-  /** The account that acts, and its session. They share the turns fairly (`Work`). Default: the last row. */
+  /**
+   * The account that acts, and its session: waiting transactions share the turns fairly among these (`Work.parties`). Default: the last
+   * row.
+   */
   readonly parties?: readonly string[] | undefined;
 }
 
 /**
- * Does the same for a transaction that locks rows which many may want at a time. Transactions of this process that lock the same row wait
- * outside the database. A transaction that waits inside holds a connection, and one account could hold them all.
+ * Like `inTransaction`, for a transaction that locks rows that many requests may need at the same time. Transactions of this process that
+ * lock the same row wait outside the database. A transaction that waits inside holds a connection, and one account could hold them all.
  * @throws {Unavailable} if too many wait
  */
 export function inTransactionOn<Result>(
@@ -76,7 +85,7 @@ async function afterCommit<Result>(commit: () => Promise<Committed<Result>>): Pr
 /**
  * Adds a step that runs once the transaction is committed. It does not run for a transaction that fails, or for a try that the server
  * rolled back.
- * @param step may return a promise, and the transaction then resolves after it. It must not fail, because the change is made
+ * @param step may return a promise, and the transaction then resolves after it. It must not fail, because the changes are already stored
  * @throws {TypeError} outside a transaction
  */
 export function onCommit(transaction: Database, step: () => unknown): void {
@@ -86,7 +95,8 @@ export function onCommit(transaction: Database, step: () => unknown): void {
 }
 
 /**
- * Repeats work that the server rolled back because it and other work waited for each other. A random pause keeps this from happening again.
+ * Repeats work that the server rolled back because of a conflict with other work, such as a deadlock. A random pause makes another conflict
+ * unlikely.
  */
 export async function repeated<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let tries = 1; ; tries += 1) {

@@ -1,7 +1,7 @@
 import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** Gives clients a list of secrets, which begins with their only one. */
+/** Replaces the only secret of each client by a list of secrets, which contains it. */
 export const up: MigrationStep = async ({ hasColumn, addColumn, update, dropColumn }) => {
   await addColumn('janua_clients', 'secrets', sql`text`);
   if (!(await hasColumn('janua_clients', 'secret_hash'))) return;

@@ -2,7 +2,7 @@ import { sql } from '../kysely.ts';
 import type { MigrationStep, TableChanges } from '../migration-step.ts';
 import { createUsers } from './0.3-tables.ts';
 
-/** The columns that distinguished the successive users of an id in a team's own table. */
+/** The columns to drop. They told apart users with the same id, because a team's own table could give an id to another person. */
 const named = {
   janua_passkeys: 'username',
   janua_totp: 'username',
@@ -22,10 +22,13 @@ const kept = [
   ...['verified_by', 'verified_at', 'changes'],
 ];
 
-/** How many users' rows one statement changes. */
+/** The most rows of users that one statement changes. */
 const usersAtOnce = 1000;
 
-/** Writes groups and their scopes into the account rows of a team's users, as for own accounts. */
+/**
+ * Writes the groups and the scopes of users of a team's own table into their rows in `janua_users`. Rows of Janua's own accounts have them
+ * already.
+ */
 async function writeGroups({ read, update }: TableChanges): Promise<void> {
   const memberships = await read(sql<{ user_id: string; name: string; scopes: string }>`
     select user_id, name, janua_groups.scopes as scopes from janua_memberships
@@ -45,9 +48,9 @@ async function writeGroups({ read, update }: TableChanges): Promise<void> {
 
 /**
  * Gives every user of version 0.2 a row in `janua_users`, under an id that is never given to another person. Users of a team's own table
- * keep their ids, because encrypted secrets, sessions in Redis and the audit log are bound to them. Users whose id had several names are
- * left out: their next login creates the row. The column of passwords has a new name, so that processes of version 0.2 fail instead of
- * giving wrong answers.
+ * keep their ids, because encrypted secrets, sessions in Redis and the audit log are bound to them. An id that several names had is left
+ * out: the next login with that id creates its row. The column of passwords has a new name, so that processes of version 0.2 fail instead
+ * of giving wrong answers.
  */
 export const up: MigrationStep = async (tables) => {
   const { rename, fill, drop, dropColumn, addColumn, orderByBytes, hasTable, hasColumn } = tables;

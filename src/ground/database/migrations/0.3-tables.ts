@@ -11,10 +11,10 @@ const givenTime = sql`bigint not null`;
 const flag = sql`integer default 0 not null`;
 const counter = sql`bigint default 0 not null`;
 
-/** 255 characters, because a user's id may be the key of a team's own table. */
+/** 255 characters, because a user's id may be the key of a row in a team's own table. */
 const user = given(255);
 
-/** A separate function, because migrations take a lease before the first step. */
+/** A separate function, because on MySQL, migrations take a lease before the first step (`migrateInTurn`). */
 export const createLeases = ({ create }: TableChanges) =>
   create('janua_leases', { name: key(40), expires_at: givenTime });
 
@@ -179,7 +179,7 @@ async function createFactors({ create, addIndexes }: TableChanges): Promise<void
   await create('janua_passkey_offers', { user_id: key(255), again_at: time });
 
   await create('janua_totp', {
-    // Before its first code, an authenticator app has another id than the secret in use.
+    // `active:` or `waiting:`, and the user's id. An older app may still be in use while a new one waits for its first code.
     id: key(270),
     user_id: user,
     secret: given(200),
@@ -250,7 +250,7 @@ async function createAdministration({ create, addIndexes, exact, fill }: TableCh
     user_id: text(255),
     event: givenText,
   });
-  // The last two indexes increase the time of writing an event in SQLite from 0.1 to 0.2 ms.
+  // The indexes by user and by kind increase the time of writing an event in SQLite from 0.1 to 0.2 ms.
   await addIndexes('janua_audit', ['request_id'], ['user_id', 'id'], ['kind', 'id']);
 
   await create('janua_counts', { id: key(60), hour: givenTime, name: given(40), count: givenTime });
@@ -262,7 +262,7 @@ async function createServer(tables: TableChanges): Promise<void> {
   await create('janua_keys', { name: key(40), value: given(100) });
   await create('janua_times', { name: key(64), at: givenTime });
   await create('janua_sources', { name: key(40), origin: given(255) });
-  // In version 0.2, an id could be given to another person.
+  // Notes that ids may be reused: in version 0.2, a team's own table could give an id to another person.
   await fill(
     'janua_sources',
     ['name', 'origin'],
@@ -270,8 +270,8 @@ async function createServer(tables: TableChanges): Promise<void> {
       and not exists (select 1 from janua_sources) limit 1`,
   );
   await create('janua_failures', {
-    // The key contains a user's id of up to 255 characters, and a prefix. PostgreSQL finds the keys of a user by the bytes at the
-    // beginning.
+    // The key contains a user's id of up to 255 characters, and a prefix. With the type `exact`, PostgreSQL finds all keys of a user by
+    // their beginning.
     key: sql`${exact(400)} primary key`,
     count: sql`integer not null`,
     last_at: givenTime,
@@ -371,7 +371,7 @@ async function createProvider({ create, addIndexes }: TableChanges): Promise<voi
   );
 }
 
-/** Creates all tables. After an upgrade from version 0.2, these are the tables and indexes that it did not have. */
+/** Creates all tables. After an upgrade from version 0.2, it creates only those that are missing. */
 export const up: MigrationStep = async (tables) => {
   await createUsers(tables);
   await tables.addIndexes(
