@@ -18,7 +18,7 @@ const calmMilliseconds = 1000;
 
 const faultEvents = ['error', 'sentinelError', 'node error'] as const;
 
-/** Errors that follow these events but do not contain the cause. */
+/** Matches errors that only report the consequence of an earlier error, and not the cause. */
 const summary =
   /^(All sentinels are unreachable|Failed to refresh slots cache|Connection is closed|there is no connection)/;
 
@@ -31,17 +31,20 @@ export type OpenRedis = ReturnType<typeof openRedis>;
 
 /**
  * Opens Redis. The client connects on the first use, and reconnects whenever the connection is lost.
- * @param timeout milliseconds that a use may take
+ * @param timeout milliseconds that a call of `use` may take
  */
 export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   const address = parseRedisUrl(url);
   const client = createClient(address, timeout);
-  // `use` throws the last fault, so these events need no other listener.
+  // The last error of the fault events. `use` throws it as the cause, so these events need no other listener.
   let lastFault: Error | undefined;
   let calm: NodeJS.Timeout | undefined;
   let answered = true;
 
-  /** Reports a cluster as available only after some time without a failure, because its other masters answer while one is lost. */
+  /**
+   * Reports a cluster as available only after some time without a failure, because the other masters of the cluster answer while one is
+   * lost.
+   */
   function waitForCalm(): void {
     answered = false;
     clearTimeout(calm);
@@ -57,7 +60,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
     });
   }
 
-  /** Waits for the first connection only. Later, uses fail at once while Redis is known to be down. */
+  /** Only the first call of `use` waits for the connection. Later calls fail at once while Redis is known to be down. */
   async function connect(): Promise<void> {
     if (client.status !== 'ready') {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -72,7 +75,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
     if (address.kind === 'single' && client.status === 'ready') await client.call('select', String(address.options.db));
   }
 
-  // The client gives up for good when a sentinel reports a failover while the client connects.
+  // The client gives up for good when a sentinel reports a failover while the client connects. So it must be told to connect again.
   let isClosed = false;
   client.on('end', () => {
     if (!isClosed) setTimeout(() => isClosed || client.connect().catch(() => {}), longestPause).unref();
@@ -109,7 +112,8 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
     use,
 
     /**
-     * Makes scripts methods of the client. Each script uses only one key, so it also works in a cluster. Returns `use` for these methods.
+     * Adds Lua scripts to the client as methods. Each script uses only one key, so it also works in a cluster. Returns `use` for these
+     * methods.
      */
     useScripts<Name extends string>(scripts: Readonly<Record<Name, string>>) {
       for (const [name, lua] of Object.entries<string>(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 });
@@ -142,9 +146,9 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
       enableOfflineQueue: false,
       retryStrategy: pause,
       sentinelRetryStrategy: pause,
-      // A frozen master still considers itself the master for some seconds, and an unused connection to it does not end.
+      // Listens to the sentinels, because a connection to a frozen master does not end by itself.
       failoverDetector: true,
-      // If one sentinel does not answer, this leaves time to ask two more.
+      // If one sentinel does not answer, this limit leaves time to ask two more.
       sentinelCommandTimeout: timeout / 3,
       ...withTls(address.options),
       ...address.options,
@@ -154,7 +158,7 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
     lazyConnect: true,
     // Without the queue, a connecting node refuses all but the first command.
     enableOfflineQueue: true,
-    // The nodes report whether the cluster works. The client's own check would only report that the cluster is not ready.
+    // The errors of the nodes say why a cluster does not work. The client's own check would only report that it is not ready.
     enableReadyCheck: false,
     // Any other value resends a failed command, even if it may have run.
     retryDelayOnFailover: 0,
@@ -165,7 +169,7 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
     dnsLookup: (name, answer) => answer(null, name),
     redisOptions: { ...common, ...withTls(address.options), ...address.options },
   });
-  // Connects at once, because the client reports connection errors only for connections that carry commands.
+  // Connects to each node at once. Otherwise the client would connect, and report errors, only when it sends a command to the node.
   cluster.on('+node', (node: Redis) => {
     if (!node.options.readOnly) node.connect().catch(() => {});
   });
