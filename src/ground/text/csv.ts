@@ -1,6 +1,6 @@
 /**
  * Matches the places where a spreadsheet would begin a formula: the start of a field, the start of a line in it, and the place after a
- * separator of other machines, such as `;`. Quotes in between do not matter.
+ * separator that other machines use, such as `;`. Quotes before the formula do not matter.
  */
 const start = /(?<=^|[;,\t\r\n])(?=["']*[=+\-@＝＋－＠\t\r])/g;
 /** Matches the apostrophes that `csvLine` inserted at these places. */
@@ -29,7 +29,7 @@ export type Separator = keyof typeof fieldPatterns;
 /** Finds the separator of a header. The names of columns contain no separator. */
 export const separatorOf = (header: string): Separator => (/[,;\t]/.exec(header)?.[0] ?? ',') as Separator;
 
-/** Begins a file, because Excel would otherwise use the encoding of its machine. */
+/** The beginning of a CSV file. Without it, Excel would use the encoding of its machine. */
 export const byteOrderMark = '\ufeff';
 
 /** Reads a line of CSV. Undefined if its quotes are unbalanced: a field must not continue in the next line. */

@@ -5,7 +5,7 @@ import { hasStrangeMarks, mixesScripts } from './scripts.ts';
 /** The longest address, in characters (RFC 5321 4.5.3.1.3). */
 const longestAddress = 254;
 
-/** The longest domain, in characters (RFC 1035 2.3.4). The time of Punycode is quadratic. */
+/** The longest domain, in characters (RFC 1035 2.3.4). Punycode takes quadratic time, so longer texts are refused before. */
 const longestDomain = 253;
 
 const localPart = /^[^\s@"(),:;<>[\\\]]+$/;
@@ -28,8 +28,8 @@ export function canonicalDomain(text: string): string | undefined {
  * other text. A full-width comma counts as a comma, and so on (NFKC), because a mail program might read it so.
  */
 export function canonicalMailAddress(text: string): string | undefined {
-  // Compared before NFKC, which turns one letter into up to 18, and takes quadratic time for many combining marks. The canonical form of a
-  // domain may be shorter than the typed one, so twice the length is let through.
+  // The length is checked before NFKC, which turns one letter into up to 18, and takes quadratic time for many combining marks. The
+  // canonical form of a domain may be shorter than the typed one, so twice the length is let through.
   if (text.length > 2 * longestAddress) return undefined;
   const [local = '', host, more] = text.split('@');
   const domain = host === undefined || more !== undefined ? undefined : canonicalDomain(host);
@@ -47,14 +47,14 @@ const plainLocalPart = /^[\p{L}\p{M}\p{N}.#$&'*+/=?^_`{|}~-]+$/u;
 
 /**
  * Matches letters that look like others of their script, in NFD: phonetic letters such as `ɑ` and `ɡ`, the dotless i, an i with a second
- * dot, and letters of no script such as `ʼ`. The listed letters, with marks, are all other Latin letters.
+ * dot, and letters of no script such as `ʼ`. The listed letters, with marks, are all Latin letters that are allowed.
  */
 const strangeLetter =
   /(?![a-zßæðøþđħłŋœŧəɓɗɖɛɣɔƙƴɲʋƒ])\p{Script=Latin}|[ijl]\p{M}*\u0307|(?=\p{Script=Common})(?!ー)\p{L}/u;
 
 /**
- * Matches Cyrillic, Greek and Armenian letters that look like Latin ones. If all other letters of an address are Latin, it needs at least
- * one letter of the script that does not look Latin.
+ * Matches Cyrillic, Greek and Armenian letters that look like Latin ones. An address with letters of these scripts needs at least one that
+ * does not look Latin. Otherwise it may imitate a Latin address.
  */
 const onlyLookAlikes = /^[асԁеһіјӏорԛѕԝхуονρυικαզհյոսցօ]+$/u;
 
@@ -65,7 +65,7 @@ const onlyLookAlikes = /^[асԁеһіјӏорԛѕԝхуονρυικαզհյոս
  */
 export function looksLikeAnother(address: string): boolean {
   const [local = '', domain = ''] = address.split('@');
-  // Removes hyphens, because browsers judge a label as a whole.
+  // Removes hyphens, because browsers judge each label (`label.label`) as one word.
   const text = `${local}@${domain.replaceAll('-', '')}`;
   const words = text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
   const foreign = (text.match(/[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}]/gu) ?? []).join('');

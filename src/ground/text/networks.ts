@@ -4,8 +4,8 @@ import ipaddr from 'ipaddr.js';
 export const bareHost = (host: string): string => host.replace(/^\[|\]$/g, '');
 
 /**
- * The most characters of a host with its port (RFC 1035 2.3.4). A longer one of a request is refused before it is parsed, because a URL
- * parser takes quadratic time for it.
+ * The most characters of a host with its port (RFC 1035 2.3.4). A longer host in a request is refused before it is parsed, because URL
+ * parsers take quadratic time.
  */
 export const longestHost = 261;
 
@@ -45,7 +45,8 @@ export function createNetworkCheck(networks: readonly string[]): (address: Addre
 export const endSiteOf = (address: string | undefined): string => networkOf(address, 48) ?? 'unknown';
 
 /**
- * Returns the network of an address. For IPv6, the network has the first bits, such as `2001:db8::/48`. An IPv4 address is its own network.
+ * Returns the network of an address. For IPv6, the network is the first `ipv6Bits` bits, such as `2001:db8::/48`. An IPv4 address is its
+ * own network.
  */
 export function networkOf(text: string | undefined, ipv6Bits: 48 | 64): string | undefined {
   if (text === undefined || !ipaddr.isValid(text)) return undefined;

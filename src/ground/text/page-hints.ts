@@ -1,6 +1,6 @@
 /**
- * The hints of an application about its user before the login: the address to fill in, and the languages of the pages, in order and
- * separated by spaces (OpenID Connect Core 3.1.2.1). They are query parameters of the page that shows the login.
+ * The hints of an application about its user before the login: the address to fill in, and the languages of the pages, separated by spaces,
+ * the preferred one first (OpenID Connect Core 3.1.2.1). They are query parameters of the page that shows the login.
  */
 const hints = ['login_hint', 'ui_locales'] as const;
 

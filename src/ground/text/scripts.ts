@@ -1,6 +1,7 @@
 /**
- * Scripts by their letters, and the marks that these may have: those of the script, and those of all scripts. All other scripts count as a
- * single script, because their letters do not look like letters of these.
+ * The scripts that are told apart, such as Latin and Cyrillic, whose letters look alike. `letter` matches a letter of the script. `marks`
+ * matches the marks (such as accents) that the letter may have: those of its script, and those of all scripts. All other scripts count as
+ * one script, because their letters look like none of these.
  */
 const scripts = [
   { letter: /\p{Script=Latin}/u, marks: /^[\p{Script_Extensions=Latin}\p{Script_Extensions=Inherited}]+$/u },
@@ -28,7 +29,7 @@ export const mixesScripts = (text: string): boolean =>
   });
 
 /**
- * Matches marks that change the look of a letter more than its language needs: a stroke or a circle, three accents, five marks (UTS 39
+ * Matches marks that change the look of a letter more than any language needs: a stroke or a circle, three accents, or five marks (UTS 39
  * 5.4).
  */
 const strangeMark = /[\u0334-\u0338]|\p{Me}|(?:(?=\p{M})\p{Script=Inherited}){3}|\p{Mn}{5}/u;
@@ -36,7 +37,7 @@ const strangeMark = /[\u0334-\u0338]|\p{Me}|(?:(?=\p{M})\p{Script=Inherited}){3}
 const sameMarkTwice = /(\p{M})\1/u;
 
 /**
- * Tells whether a text has marks without a letter, or of another script than their letter. Some of these are invisible.
+ * Tells whether a text has marks without a letter, or of another script than their letter. Some of these marks are invisible.
  * @param text in NFC
  */
 export function hasStrangeMarks(text: string): boolean {
