@@ -3,6 +3,7 @@ import { Misconfiguration } from './misconfiguration.ts';
 /**
  * Explains why a server cannot listen, if an operator can fix it. Otherwise returns the error itself.
  * @param host as shown in the message
+ * @param otherPort tells the operator how to choose another port
  */
 export function listeningFault(error: unknown, host: string, port: number, otherPort: string): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

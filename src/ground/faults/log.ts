@@ -1,2 +1,2 @@
-/** The log. A part that writes only at some levels takes a `Pick` of it. */
+/** The log. A part of the server that writes only at some levels takes a `Pick` of this type. */
 export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error', (details: object, message: string) => void>>;

@@ -1,16 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** Finds the keys of a requester, that of the larger party first (`Work.parties`), such as a network and an account in it. */
+/**
+ * Finds the keys of the client of a request (the requester), among which turns are shared fairly: the network first, and then, for example,
+ * an account in it (`Work.parties`).
+ */
 type FindKeys = () => readonly [string, ...string[]];
 
 const current = new AsyncLocalStorage<FindKeys>();
 
-/** Runs work on behalf of a requester. */
+/** Runs the work of a request on behalf of its requester. */
 export const workFor = (findKeys: FindKeys, work: () => void): void => current.run(findKeys, work);
 
 /**
- * Runs work of the server that a request has begun and that others wait for, or that goes on after the request. It must not wait for
- * the turns of that requester.
+ * Runs work of the server that a request has begun, but that other requests wait for too, or that continues after the request. It must not
+ * wait for the turns of that requester.
  */
 export const asServer = <Result>(work: () => Result): Result => current.exit(work);
 

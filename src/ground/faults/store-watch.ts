@@ -4,7 +4,7 @@ import type { Unavailable } from './unavailable.ts';
 /** The kind of an access. Successful reads do not prove that writes work: a full disk can still be read. */
 export type AccessKind = 'read' | 'write';
 
-/** Follows whether a store is available. Logs each change, not each request. */
+/** Follows whether a store (the database or Redis) is available. Logs each change, not each request. */
 export interface StoreWatch {
   failed(kind: AccessKind, error: Unavailable): void;
   succeeded(kind: AccessKind): void;

@@ -2,7 +2,7 @@ import { Unavailable } from './unavailable.ts';
 
 declare const turn: unique symbol;
 
-/** Proves that its holder has a turn. Only `take` returns one. It is valid while the work runs. */
+/** Proves that work has a turn. Only `take` makes one, and passes it to the work. It is valid while the work runs. */
 export interface Turn {
   readonly [turn]: true;
 }
@@ -16,7 +16,7 @@ interface Place {
 
 /** A piece of work that needs a turn. */
 export interface Work {
-  /** The places that the work occupies, such as an account. It begins when each of them has room. */
+  /** The places that the work occupies, such as an account. The work begins when fewer than `atOnce` pieces occupy each place. */
   readonly places: readonly Place[];
   /** Keys of the groups among which turns are shared fairly, the largest group first, such as a network and then an account in it. */
   readonly parties: readonly string[];
@@ -32,28 +32,28 @@ export interface TurnOptions {
   readonly onFull?: () => void;
   readonly onRefused?: (() => void) | undefined;
   /**
-   * After a piece, its turn stays taken for as long as the piece took, at most `longestRest`. Work of a turn after the other therefore takes
-   * at most half of the processor. For long reading, which would otherwise leave the logins of others only what it does not need.
+   * After a piece of work, its turn stays taken for as long as the piece took, at most `longestRest`. A long series of pieces, such as the
+   * reading of a list, then uses at most half of the processor. Otherwise it would slow down the logins of other users.
    */
   readonly rests?: true;
 }
 
-/** Milliseconds. A database that is slow for other reasons must not make its readers wait twice. */
+/** Milliseconds. A piece may also take long because the database is slow. Its rest must not double that time. */
 export const longestRest = 500;
 
 interface Party {
   underWay: number;
   waiting: number;
   /**
-   * The number of the change in which the party had its last turn, or its first piece came. A party gains nothing by leaving and coming
-   * back.
+   * The value of `latestChange` when the party had its last turn, or when its first piece came. A party that leaves and comes back gains
+   * nothing, because it then has the highest value.
    */
   since: number;
 }
 
 interface Waiter extends Work {
   readonly turn: PromiseWithResolvers<void>;
-  /** The later a piece came, the higher. */
+  /** The number of pieces that had come by then. */
   readonly arrival: number;
 }
 
@@ -67,7 +67,10 @@ export function createTurns(options: TurnOptions) {
   const { part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused, rests = false } = options;
   const taken = new Map<string, number>();
   const parties = new Map<string, Party>();
-  /** The waiting pieces by places and parties. Those with the same ones have their turns as they came, so a choice looks at one of them. */
+  /**
+   * The waiting pieces by places and parties. Pieces with the same places and parties run in the order in which they came, so only the
+   * first of each queue can be next.
+   */
   const queues = new Map<string, Waiter[]>();
   let arrivals = 0;
   let waitingPieces = 0;
@@ -132,7 +135,7 @@ export function createTurns(options: TurnOptions) {
     waitingPieces += 1;
   }
 
-  /** Returns whether the piece waited. */
+  /** Returns false if the piece was not in the queue. */
   function leaveQueue(waiter: Waiter): boolean {
     const key = queueOf(waiter);
     const queue = queues.get(key) ?? [];
@@ -154,7 +157,7 @@ export function createTurns(options: TurnOptions) {
   }
 
   function refuse(waiter: Waiter): void {
-    // Otherwise the work has had its turn already.
+    // Work that is not in the queue has had its turn already.
     if (!leaveQueue(waiter)) return;
     count(waiter, { underWay: 0, waiting: -1 });
     waiter.turn.reject(new Unavailable(part, 2));

@@ -1,5 +1,5 @@
 /**
- * The error of a part that cannot work now. The response is 503 with `Retry-After`, because access is denied without a decision (ASVS
+ * The error of a part that cannot work now. The response is 503 with `Retry-After`. A request that cannot be checked is refused (ASVS
  * 16.5.2).
  */
 export class Unavailable extends Error {
