@@ -10,5 +10,8 @@ export function accountName(): string {
   }
 }
 
-/** Says which account may not read a file. The operator's own account may be able to read it: `janua-admin` switches to another account. */
+/**
+ * Says that the account of this process may not read a file. The name helps, because `janua-admin` switches to another account than the
+ * operator's.
+ */
 export const mayNotRead = (path: string) => `The account ${accountName()} may not read ${resolve(path)}.`;

@@ -12,7 +12,7 @@ import { isHttps, isLoopbackHost, isOwnDomain, originOf, originsOf } from './ori
 import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
 import { findUpstreamFaults } from './upstreams-file.ts';
 
-// No validation of the schemas here, because the compiler checks them.
+// Ajv does not validate the schemas, because the TypeScript compiler checks them.
 const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: true } });
 
 type Faults = (Fault | string)[];
@@ -26,7 +26,7 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Node
   });
 }
 
-/** Returns the account that ran `sudo`. It is a hint and no proof, because the operator can set the variable. */
+/** Returns the account that ran `sudo`. It is a hint and no proof, because the operator can set `SUDO_USER`. */
 export const findSudoUser = () => process.env.SUDO_USER || undefined;
 
 /** Tells where `loadSettings` takes the value of a setting from. */
@@ -37,13 +37,13 @@ export function sourceOf(name: string, schema: SettingSchema): 'environment' | '
 
 const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 
-/** The settings that a program may pass. `undefined` means the default. */
+/** The settings that an app may pass if Janua is a part of it. `undefined` means the default. */
 export type GivenSettings = {
   readonly [Name in Exclude<keyof Settings, (typeof hostSettings)[number]>]?: Settings[Name] | undefined;
 };
 
 /**
- * Checks the settings that a program passes, without reading the environment.
+ * Checks the settings that an app passes, without reading the environment.
  * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values
  */
 export function takeSettings(given: GivenSettings): Settings {
@@ -53,7 +53,7 @@ export function takeSettings(given: GivenSettings): Settings {
     else if (value !== undefined && (hostSettings as readonly string[]).includes(name))
       faults.push(`${name} is decided by the app that Janua is a part of.`);
   }
-  // Without PUBLIC_URL, only a server with its own port knows its address.
+  // The app listens, and not Janua. So Janua knows its own address only from PUBLIC_URL.
   if (given.MAIL_URL !== undefined && given.PUBLIC_URL === undefined)
     faults.push('PUBLIC_URL must be set when MAIL_URL is, because mails have links.');
   return checkSettings(faults, (name) => given[name as keyof GivenSettings]);
@@ -70,7 +70,7 @@ function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema:
   settings.HASHING_CONCURRENCY ??= coresForEach(settings as Partial<Settings>);
   faults.push(...furtherFaults(settings as Partial<Settings>));
   if (faults.length > 0) throw new Misconfiguration(...faults);
-  // Removes the slash that operators may type at the end.
+  // Removes the slash that operators may type at the end of the address.
   if (typeof settings.PUBLIC_URL === 'string') settings.PUBLIC_URL = originOf(settings.PUBLIC_URL);
   return settings as Settings;
 }
@@ -210,7 +210,7 @@ function serveFaults(settings: Settings): Fault[] {
   return faults;
 }
 
-/** Tells whether a text is nothing but this part of an address, in its canonical spelling. */
+/** Tells whether a text is only the host of an address, in its canonical spelling. With `host`, a port may follow. */
 function isPart(part: 'host' | 'hostname', text: string): boolean {
   const plain = (host: string) => bareHost(host.toLowerCase());
   const address = `https://${isIPv6(text) ? `[${text}]` : text}`;

@@ -20,7 +20,10 @@ export function originOf(text: string): string | undefined {
 
 export const isHttps = ({ PUBLIC_URL }: Settings): boolean => PUBLIC_URL?.startsWith('https:') ?? false;
 
-/** Whether the server is reached from other machines, and by browsers through a TLS proxy only. It then answers no other peer. */
+/**
+ * Tells whether the server answers its proxies alone. It does if other machines can reach it, and browsers must use https: every other peer
+ * would send passwords in plain text.
+ */
 export const answersProxiesAlone = (settings: Settings): boolean =>
   !isLoopbackHost(settings.HOST) && isHttps(settings) && settings.ALLOW_PLAIN_HTTP === 'off';
 

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 const ownCommand = import.meta.url.endsWith('.ts') ? './bin/janua' : 'janua';
 
 /**
- * Replaces `./bin/janua` in a text by the command of this installation. `janua-admin` and the units (`deploy/`) set the command, because
- * `janua` lacks the service's settings and would act on another database.
+ * Replaces `./bin/janua` in a text by the command of this installation. `janua-admin` and the systemd units (`deploy/`) set
+ * `JANUA_COMMAND`, because plain `janua` lacks the settings of the service, and would act on another database.
  */
 export const withOwnCommand = (text: string): string =>
   text.replaceAll('./bin/janua', () => process.env.JANUA_COMMAND ?? ownCommand);
@@ -16,7 +16,7 @@ export const adminCommand = 'janua-admin';
 /** Quotes a word for a shell. */
 const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-/** Returns the command with the settings of a file. `janua-admin` and the units only read `/etc/janua/janua.env`. */
+/** Returns the command that reads the settings of a file. `janua-admin` only reads `/etc/janua/janua.env`. */
 export function commandWith(settingsFile: string): string {
   const file = resolve(settingsFile);
   return file === '/etc/janua/janua.env'

@@ -3,8 +3,8 @@ import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFile
 import { dirname } from 'node:path';
 
 /**
- * Writes a file of mode 0600. The file is either complete or missing, and is on disk when this returns. An existing file stays, unless it
- * is replaced. Returns whether the file was written.
+ * Writes a file of mode 0600. The file is either complete or missing, and is on disk when this returns. An existing file stays, unless
+ * `replaces` is true. Returns whether the file was written.
  */
 export function writePrivate(path: string, text: string, replaces: boolean): boolean {
   const part = `${path}.${randomBytes(6).toString('hex')}.part`;

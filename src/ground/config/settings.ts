@@ -2,7 +2,7 @@ import { languages } from '../languages/languages.ts';
 
 const day = 24 * 60 * 60;
 
-/** Creates a kind of setting. Its arguments are limits, default and examples in JSON Schema, and then the description. */
+/** Creates a function for settings of one kind. It takes the limits, the default and examples in JSON Schema, and then the description. */
 const kind =
   <const Base>(base: Base) =>
   <const Rest>(rest: Rest) =>

@@ -4,7 +4,7 @@ import { shownUrl } from './shown-url.ts';
 
 /**
  * Lists every setting with its source, without passwords.
- * @param given the names that a program has passed. Undefined: the settings are from the environment
+ * @param given the names of the settings that an app has passed. Undefined: the settings are from the environment
  */
 export const showSettings = (settings: Settings, given?: ReadonlySet<string>) =>
   Object.entries<SettingSchema>(settingSchemas).map(([setting, schema]) => ({

@@ -11,7 +11,7 @@ const samplers = ['always_on', 'always_off', 'traceidratio'];
 /**
  * Reads the settings for traces. A collector's endpoint or `OTEL_TRACES_EXPORTER` turns traces on; otherwise the result is undefined.
  * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
- * @throws {Misconfiguration} for values that this server does not support, because it would otherwise silently send nothing
+ * @throws {Misconfiguration} for values that this server does not support. Otherwise it would silently send no traces
  */
 export function findTraceSettings(environment: NodeJS.ProcessEnv = process.env) {
   const read = (name: string) => environment[name]?.trim() || undefined;

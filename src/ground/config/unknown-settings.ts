@@ -12,14 +12,14 @@ const known = Object.entries<SettingSchema>(settingSchemas).flatMap(([name, { fo
   format === 'password' ? [name, `${name}_FILE`] : [name],
 );
 
-/** Further names that the file may set: for the units, `janua-admin`, Node, its libraries, and traces. */
+/** Matches further names that the file of settings may set: for the systemd units, `janua-admin`, Node, its libraries, and traces. */
 const foreign =
   /^(?:(?:JANUA|NODE|OTEL|UV|MALLOC|SSL|LC)_.*|PG[A-Z]+|TZ|LANG|PATH|HOME|TMPDIR|(?:https?|no|all)_proxy)$/i;
 
 /**
  * Finds names that the operator mistyped, or that only an older version knew. These are all unknown names in the file of settings. In the
- * environment, they are the names that differ by one letter from a setting that is not set. Short names there are ignored, because they may
- * belong to another program.
+ * environment, they are the names that differ by one letter from a setting that is not set. Short names in the environment are ignored,
+ * because they may belong to another program.
  */
 export function findUnknownSettings(environment: NodeJS.ProcessEnv = process.env): UnknownSetting[] {
   const { JANUA_SETTINGS = '', ...others } = environment;

@@ -140,7 +140,7 @@ function isIssuer(text: string): boolean {
 
 const describePlace = (index: number) => `provider ${index + 1}`;
 
-/** Describes a fault by the message of ajv, because it contains no values of the file. */
+/** Describes a fault by ajv's message, which contains no values of the file. */
 function describeFault({ instancePath, message, params }: ErrorObject): string {
   const [, index = '', ...rest] = instancePath.split('/');
   const place = index === '' ? 'the list' : describePlace(Number(index));
