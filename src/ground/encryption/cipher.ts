@@ -29,8 +29,8 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFa
   return {
     /**
      * Makes the key if there is none.
-     * @throws {Unavailable} if there is still no key
-     * @param isFirst whether the database has no encrypted text. If it has one, a missing key is a fault, which a new key would hide
+     * @param isFirst tells whether the database has no encrypted text. If it has one, a missing key is a fault, which a new key would hide
+     * @throws {Unavailable} if the key is missing, and must not or cannot be made
      */
     async prepare(isFirst: () => Promise<boolean>): Promise<void> {
       try {
@@ -42,7 +42,9 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFa
       }
     },
 
-    /** @param context the place of the secret. The text cannot be decrypted elsewhere @throws {Unavailable} without a key */
+    /**
+     * @param context names the place of the secret. With another context, the text cannot be decrypted @throws {Unavailable} without a key
+     */
     encrypt(secret: Buffer, context: string): string {
       try {
         const [key] = keys.read();

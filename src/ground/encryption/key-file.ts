@@ -47,7 +47,7 @@ function readPrivate(path: string): string | undefined {
       message: `The file with the encryption key is a symbolic link, or no file: ${resolve(path)}.`,
       fix: 'Name the file itself in ENCRYPTION_KEY_FILE.',
     });
-  // A group may read it, as in the credentials of systemd. Windows has no such modes.
+  // The group of the file may read it, as for the credentials of systemd. Windows has no such modes.
   if (process.platform !== 'win32' && (stats.mode & 0o027) !== 0)
     throw new Misconfiguration({
       message: 'Other accounts of this machine may use the file with the encryption key.',

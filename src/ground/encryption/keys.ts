@@ -15,8 +15,8 @@ export interface KeyStorage {
 const shape = /^[\w-]{43}(?:\n[\w-]{43})*\n?$/;
 
 /**
- * Manages the keys that encrypt secrets in the database: 256 random bits each. The keys are not in the database, so that a copy of it is
- * not enough to read the secrets (ASVS 13.3.1). Every method throws {Misconfiguration} if the keys cannot be read or written.
+ * Manages the keys that encrypt secrets in the database: 256 random bits each. The keys are not in the database, so that a copy of the
+ * database is not enough to read the secrets (ASVS 13.3.1). Every method throws {Misconfiguration} if the keys cannot be read or written.
  */
 export function createEncryptionKeys({ path = 'it', read, write }: KeyStorage) {
   function readKeys(): readonly Buffer[] {
