@@ -1,6 +1,6 @@
 /**
  * The languages of pages and mails, each by its own name, so that its speakers find it. The texts of a language are in `CODE.json`. Every
- * text is written in English, which is shown where a language lacks it.
+ * text exists in English. The English text is shown if a language lacks the text.
  */
 export const languageNames = {
   en: 'English',
@@ -23,8 +23,8 @@ const mostRead = 1000;
 const range = /^\s*([a-z]{1,8}|\*)(?:-[a-z\d-]+)?\s*(?:;\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?$/i;
 
 /**
- * Returns the language that an `Accept-Language` header prefers. Undefined if the header names none of ours, or prefers any other language
- * as much.
+ * Returns the language that an `Accept-Language` header prefers. Undefined if the header names none of ours, or prefers any language (`*`)
+ * to it.
  */
 export function preferredLanguage(header = ''): Language | undefined {
   let best = { language: undefined as Language | undefined, weight: 0 };
@@ -39,9 +39,9 @@ export function preferredLanguage(header = ''): Language | undefined {
   return best.language;
 }
 
-/** The values for the places in a text, by name. */
+/** The values for the placeholders in a text, by name. */
 export type Values = Readonly<Record<string, string | number>>;
 
-/** Replaces the places in a text, such as `{name}`, by values. */
+/** Replaces the placeholders in a text, such as `{name}`, by values. */
 export const interpolate = (text: string, values: Values = {}): string =>
   text.replaceAll(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));

@@ -17,8 +17,8 @@ export function textsIn(language: Language): LanguageTexts {
 }
 
 /**
- * Does the same for a stored language. An older or a newer version may have stored it.
- * @param usual the language if this version does not know it
+ * Returns the texts of a stored language. An older or a newer version of Janua may have stored it.
+ * @param usual the language to use if this version does not know the stored one
  */
 export const textsInStored = (language: string, usual: Language = 'en'): LanguageTexts =>
   textsIn(isLanguage(language) ? language : usual);
@@ -47,7 +47,7 @@ function createTexts(language: Language) {
     words,
     /** Returns a sentence of the audit log or of `janua doctor`. */
     tell: (sentence: Sentence, values?: Values) => interpolate(sentences?.[sentence] ?? sentence, values),
-    /** Puts values into the places of a text. */
+    /** Puts values into the placeholders of a text. */
     interpolate,
     /** Returns the form of a text that fits a number. The number replaces `{count}`. */
     plural: (forms: Plural, count: number, values: Values = {}) =>
@@ -61,7 +61,7 @@ function createTexts(language: Language) {
     number,
     /** Formats a day without its year, in UTC. */
     shortDay: (time: Date | number) => shortDays().format(time),
-    /** Formats an hour, in UTC. */
+    /** Formats the hour and the minute of a time, in UTC. */
     hour: (time: Date | number) => hours().format(time),
     /** Returns the browser and the system of a `User-Agent`. */
     client(userAgent: string | null | undefined): string {

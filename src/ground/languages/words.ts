@@ -14,7 +14,7 @@ export interface MailWords {
   readonly after?: readonly string[];
 }
 
-/** The type of a translation: any text for an English text, and any forms for English plurals. */
+/** The type of a translation: any text for an English text, and any plural forms for English plural forms. */
 type Translated<Text> = Text extends string
   ? string
   : Text extends readonly string[]
@@ -24,23 +24,28 @@ type Translated<Text> = Text extends string
       : { readonly [Key in keyof Text]: Translated<Text[Key]> };
 
 /**
- * Every text of pages and mails. `{name}` stands for a value. Some keys come from elsewhere: `loginMessages` (access/refusal.ts), `refusals`
- * (the name of an answer), `problem` (the status), `messages` (the `state` in an address), `mails` (the purpose).
+ * Every text of pages and mails. `{name}` stands for a value. Some keys are values from elsewhere: in `loginMessages` the keys of
+ * access/refusal.ts, in `refusals` the name of an answer, in `problem` the status of a response, in `messages` the `state` in an address,
+ * in `mails` the purpose of a mail.
  */
 export type Words = Translated<Omit<typeof englishTexts, 'mails'>> & {
   readonly mails: Readonly<Record<string, MailWords>>;
 };
 
 /**
- * A sentence of an explanation by the audit log or `janua doctor`, in English. It is the key of its translations, so that a sentence without
- * a German translation does not compile. `{name}` stands for a value. Translations keep commands, settings and placeholders such as `EMAIL`.
+ * A sentence of an explanation by the audit log or `janua doctor`, in English. It is the key of its translations, so that a sentence
+ * without a German translation does not compile. `{name}` stands for a value. Translations keep commands, settings and placeholders such as
+ * `EMAIL`.
  */
 export type Sentence = keyof (typeof german)['sentences'];
 
 /** The texts of a language. English sentences are their own keys. */
 export type Catalogue = Words & { readonly sentences?: Readonly<Partial<Record<Sentence, string>>> };
 
-/** Texts in a file, in sections. The forms of a plural are one text, because languages have different ones, and so are paragraphs. */
+/**
+ * Texts in a file, in sections. All forms of a plural count as one text, because languages have different forms. So do all paragraphs of a
+ * list.
+ */
 export interface Texts {
   [key: string]: string | string[] | Texts;
 }
@@ -53,7 +58,7 @@ export const isPlural = (text: object): text is Plural =>
 const isSection = (text: Texts[string] | undefined): text is Texts =>
   typeof text === 'object' && !Array.isArray(text) && !isPlural(text);
 
-/** Reads the file of a language. Most servers show few languages, and each takes 400 KB. */
+/** Reads the file of a language. It reads only one file, because each language takes 400 KB, and most servers show few languages. */
 export const readTexts = (language: Language): Texts =>
   JSON.parse(readFileSync(new URL(`${language}.json`, import.meta.url), 'utf8'));
 
@@ -69,6 +74,6 @@ function complete(texts: Texts, english: Texts): object {
   return texts;
 }
 
-/** Reads the file of a language, with English for what it lacks. */
+/** Reads the file of a language. English texts replace those that it lacks. */
 export const readCatalogue = (language: Language) =>
   (language === 'en' ? english : complete(readTexts(language), english)) as Catalogue;
