@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 const digestBytes = 6;
 
 /**
- * A list of digests in ascending order, made by `scripts/common-passwords.ts`. It has no plain passwords, because they are those of real
- * people.
+ * A list of digests in ascending order, made by `scripts/common-passwords.ts`. It contains no plain passwords, because real people use
+ * them.
  */
 const listFile = new URL('./common-passwords.bin', import.meta.url);
 
@@ -71,8 +71,8 @@ function blockOf(text: string): string {
 }
 
 /**
- * Tells whether two of three characters repeat the character before or follow it on a path. None of 200,000 random phrases of three words
- * does.
+ * Tells whether two thirds of the characters repeat the previous character, or follow it in `paths`. This was true for none of 200,000
+ * random phrases of three words.
  */
 function mostlyFollowsPaths(folded: string): boolean {
   const characters = [...folded];

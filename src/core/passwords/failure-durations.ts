@@ -8,8 +8,8 @@ export function createFailureDurations() {
       timesOfKinds.set(kind, [...(timesOfKinds.get(kind) ?? []), milliseconds].slice(-timesKept));
     },
     /**
-     * Milliseconds that the slowest kind takes, or 0 before any is known. The median of each kind counts, because it ignores a single slow
-     * comparison.
+     * The milliseconds that a comparison with the slowest kind of hash takes. 0 before the first measurement. The median of each kind
+     * counts, because it ignores a single slow comparison.
      */
     longest: () => Math.max(0, ...timesOfKinds.values().map(median)),
   };

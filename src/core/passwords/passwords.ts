@@ -8,10 +8,10 @@ import { createHashingThreads, type HashingThreads } from './hashing/threads.ts'
 /** The longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
 export const maxPasswordBytes = 1024;
 
-/** The most kinds of stored hashes that are measured before the first login. More would slow down the start. */
+/** The most kinds of stored hashes (scheme and cost) that are measured before the first login. More would slow down the start. */
 const kindsCalibrated = 8;
 
-/** The floor is the median times this factor, because some computations take longer than usual. */
+/** `failureFloor` is the longest median times this factor, because some computations take longer than usual. */
 const floorMargin = 1.25;
 
 export type PasswordCheck = Pick<ReturnType<Computations['compare']>, 'matches' | 'replacement'>;
@@ -32,8 +32,8 @@ export interface PasswordOptions {
 }
 
 /**
- * Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). Every hash needs a turn.
- * Logins and new passwords share one queue, so that neither can block the other.
+ * Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). Every hash needs a turn
+ * (`createTurns`). Logins and new passwords share one queue, so that neither can block the other.
  */
 export function createPasswords(options: PasswordOptions) {
   const { concurrency, queue, rehashes, log, onWaited, onRefused } = options;
@@ -41,7 +41,7 @@ export function createPasswords(options: PasswordOptions) {
   const durations = createFailureDurations();
   const turns = createTurns({
     part: 'Password hashing',
-    // Enough to keep the threads busy while some of this work waits for the store. All further work waits for a turn, shared fairly.
+    // Enough to keep the threads busy while some of the work waits for the database. All further work waits for a turn, shared fairly.
     atOnce: Math.min(4 * concurrency, concurrency + queue),
     waiting: queue,
     onRefused,
@@ -99,7 +99,7 @@ export function createPasswords(options: PasswordOptions) {
       waiting: Math.max(0, threads.taskCount - concurrency) + turns.waiting(),
     }),
 
-    /** Measures the slowest kinds of these stored hashes, so that the floor covers them before the first login. */
+    /** Measures the slowest kinds of these stored hashes, so that `failureFloor` covers them before the first login. */
     async calibrate(storedHashes: readonly string[]): Promise<void> {
       const { result: costliest } = await threads.compute('findCostliest', { storedHashes, count: kindsCalibrated });
       const password = randomBytes(16).toString('hex');

@@ -6,7 +6,7 @@ import { createPwnedPasswords } from './pwned-passwords.ts';
 /** The length of the shortest new password, in code points. NIST SP 800-63B-4 requires 15 if the password is the only factor. */
 export const minPasswordLength = 15;
 
-/** A shorter name is not searched for, because most phrases contain it by chance. */
+/** A password may contain shorter names, because many phrases contain them by chance. */
 const minPartLength = 4;
 
 export interface PasswordFault {

@@ -43,7 +43,7 @@ export function createPwnedPasswords(url: string, log: Pick<Log, 'warn'>) {
     turns.take({ places: [{ key: account, atOnce: ofAccount }], parties: [account] }, () => ask(password));
 }
 
-/** Reads how often the service has seen each digest. Padding has the count 0. */
+/** Reads how often the service has seen each digest. It pads its response with digests that have the count 0. */
 async function readCounts(url: string): Promise<Map<string, number>> {
   const headers = { 'add-padding': 'true', 'user-agent': 'Janua' };
   const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(timeoutMilliseconds) });
@@ -55,8 +55,8 @@ async function readCounts(url: string): Promise<Map<string, number>> {
 }
 
 /**
- * Returns the message of the cause, because it does not contain the requested address. If several addresses failed, the message is empty,
- * and the code takes its place.
+ * Returns the message of the cause, because it does not contain the requested address with a part of the digest. If several addresses
+ * failed, the message is empty, and the code takes its place.
  */
 function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -32,7 +32,7 @@ function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
     matches: matches === true,
     /** The hash to store from now on, if the password matched a hash that is weaker than the current cost. */
     replacement: rehashes && matches && isWeak ? hash({ password: text }) : undefined,
-    /** The kind of the stored hash; `none` if it is missing or cannot be computed. */
+    /** The kind of the stored hash (scheme and cost). `none` if the hash is missing or cannot be computed. */
     kind: comparable?.kind ?? 'none',
     /** The scheme of a stored hash that cannot be computed, for the log. */
     unusable: matches === undefined ? stored?.scheme : undefined,

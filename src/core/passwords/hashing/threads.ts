@@ -26,7 +26,7 @@ const ownFile = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * @param count the most threads. A thread takes 10 MB, so it starts only when there is a task for it
- * @param file the code of a thread. Most tests use cheaper hashes
+ * @param file the code of a thread. Most tests pass a file with cheaper hashes
  */
 export function createHashingThreads(count: number, file = ownFile) {
   const threads = new Set<Thread>();
@@ -59,7 +59,7 @@ export function createHashingThreads(count: number, file = ownFile) {
     const { worker, tasks } = choose();
     const computed = Promise.withResolvers<Computed>();
     worker.postMessage({ name, input } satisfies Task);
-    // After `postMessage`, because a task that it cannot send gets no answer.
+    // Added after `postMessage`. If that throws, the task gets no answer, and must not be in the list.
     tasks.push(computed);
     worker.ref();
     return computed.promise;
@@ -68,7 +68,7 @@ export function createHashingThreads(count: number, file = ownFile) {
   return {
     /**
      * Computes on the thread with the fewest tasks. A new task waits on that thread, so the thread has it at hand when the previous task
-     * ends: on busy cores, this made logins a fifth faster than a queue here.
+     * ends. On busy cores, this made logins a fifth faster than a queue in the main thread.
      * @returns the result, the milliseconds that it took, and those that the task waited before
      * @throws {Unavailable} when the thread has died
      */

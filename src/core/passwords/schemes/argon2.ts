@@ -5,7 +5,8 @@ import { broken, type StoredPassword } from './scheme.ts';
 export const currentCost = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
 
 /**
- * Memory is in KiB. The work (memory times passes) stays under seven times the current cost, because the floor for failures must cover it.
+ * The highest costs that Janua computes. Memory is in KiB. The work (memory times passes) stays under seven times the current cost, because
+ * every failed login takes as long as the costliest hash (`failureFloor`).
  */
 export const limits = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
 

@@ -1,7 +1,7 @@
 import { verifySync } from '@node-rs/bcrypt';
 import { broken, type StoredPassword } from './scheme.ts';
 
-/** The costs that Janua computes, as logarithms. 2^15 rounds take more than a second. 4 is bcrypt's own minimum. */
+/** The costs that Janua computes, as logarithms of the number of rounds. 2^15 rounds take more than a second. 4 is bcrypt's own minimum. */
 const costs = { least: 4, most: 15 } as const;
 
 /** Excludes `$2x$`, which a faulty implementation wrote. The last character of a salt has four spare bits, which are zero. */

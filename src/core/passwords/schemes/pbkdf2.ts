@@ -3,12 +3,12 @@ import { django, type KeyEncoding, phc, readDerivedKey, werkzeug } from './deriv
 import { broken, type StoredPassword } from './scheme.ts';
 
 /**
- * The most iterations times blocks, which take about a second. This is eight times OWASP's 600,000, because Django raises its own number
- * with each version.
+ * The highest product of iterations and blocks. It takes about a second. It is eight times OWASP's 600,000, because Django raises its own
+ * number with each version.
  */
 const mostWork = 5_000_000;
 
-/** Bytes of the digest, which is one block of a key (RFC 8018 section 5.2). */
+/** The bytes of each digest. A key consists of blocks of this length (RFC 8018 section 5.2). */
 const digestBytes: Readonly<Record<string, number>> = { sha1: 20, sha256: 32, sha512: 64 };
 
 /** The allowed lengths of a key. A shorter key can be guessed. No system writes a longer one. */

@@ -2,7 +2,7 @@ import { scryptSync, timingSafeEqual } from 'node:crypto';
 import { django, type KeyEncoding, phc, readDerivedKey, werkzeug } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
 
-/** The memory, 128·N·r bytes, has the same limit as argon2's. The work, N·r·p, is twice OWASP's highest: half a second. */
+/** The memory, 128·N·r bytes, has the same limit as argon2's. The work, N·r·p, may be twice OWASP's highest, which takes half a second. */
 const limits = { memoryBytes: 128 * 1024 * 1024, parallelism: 16, work: 2 ** 21 } as const;
 
 /** Each shape fixes the length of the key, because a truncated key is a valid shorter key and would still match. */

@@ -7,8 +7,8 @@ import { parseScrypt } from './scrypt.ts';
 const parsers = [parseArgon2, parseBcrypt, parseScrypt, parsePbkdf2];
 
 /**
- * The prefixes of hashes that Janua cannot compute. Most are fast hashes, whose users need a new password. Other prefixes are not logged,
- * because they may be part of the hash.
+ * The prefixes that the log may show of a hash that Janua cannot compute. Most belong to fast hashes, whose users need a new password.
+ * Other prefixes are not logged, because they may be part of the hash.
  */
 const beginnings = [
   // The prefixes of crypt(5), passlib and phpass.
