@@ -38,7 +38,7 @@ export function formatCredential(kind: CredentialKind, sessionId: string, secret
   return `${kind === 'token' ? accessTokenPrefix : ''}${sessionId}.${secret}`;
 }
 
-/** Reads a presented credential as a claim. Proves nothing yet. */
+/** Reads a presented credential. The claim counts only after `isProvenBy` has checked its secret. */
 export function claimOf(kind: CredentialKind, text: string): Claim {
   const prefix = kind === 'token' ? accessTokenPrefix : '';
   const unprefixed = text.startsWith(prefix) ? text.slice(prefix.length) : '';

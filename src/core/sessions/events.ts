@@ -23,7 +23,7 @@ export const events = {
       },
     },
   },
-  // An event of version 0.2 and before, described so that the audit still explains it.
+  // Only version 0.2 and older versions recorded this event. It stays here so that the audit log can still explain it.
   'other-sessions-ended': {
     isChange: true,
     vocabulary: 'session_expired',

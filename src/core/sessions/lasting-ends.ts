@@ -11,7 +11,8 @@ const table = 'janua_ended_sessions';
 const notBeforeTable = 'janua_not_before';
 
 /**
- * Milliseconds by which the clocks of two servers may differ before `janua doctor` warns. The session of a login at the same moment stays.
+ * Milliseconds by which the clocks of two servers may differ before `janua doctor` warns. A session that another server starts at the same
+ * moment must not end.
  */
 const margin = 2_000;
 
@@ -28,7 +29,7 @@ export const isBefore = (
 
 /**
  * Stores the ends of sessions in the database too. A replica of Redis that takes over, or a server that restarts from its last snapshot,
- * may have missed the latest removals. A session that it restores stays ended.
+ * may have missed the latest removals. A session that Redis restores in this way stays ended.
  * @param idleMilliseconds the longest time that a session lasts without being used
  */
 export function withLastingEnds(
@@ -42,12 +43,12 @@ export function withLastingEnds(
   const notBefore = database.selectFrom(notBeforeTable).select(['not_before', 'kept_id']);
   const findNotBefore = prepareLookup((userId) => notBefore.where('user_id', '=', userId));
 
-  // A restored session is never used again, so Redis removes it by then.
+  // A restored session is never used again, so Redis has removed it by then, and the end may be forgotten.
   const forgottenAt = () => now() + idleMilliseconds + clockTolerance;
 
   /**
-   * Stores a time before which all sessions of a user have ended, because the list of their ids may be incomplete: a cluster keeps it at
-   * another node.
+   * Stores a time before which all sessions of a user have ended, because the list of their ids in Redis may be incomplete: in a cluster,
+   * the list is on another node than the sessions.
    */
   async function noteNotBefore(userId: string, keptId: string | undefined): Promise<void> {
     const row = { not_before: now() - margin, kept_id: keptId ?? null, expires_at: forgottenAt() };
@@ -60,7 +61,10 @@ export function withLastingEnds(
   const toEnds = (ids: readonly string[], userId: string | undefined) =>
     [...new Set(ids)].filter(isSessionId).map((id) => ({ id, user_id: userId ?? null, expires_at: forgottenAt() }));
 
-  /** Removes the oldest ends of a user if there are too many. If Redis restored such a session, this would concern only its own user. */
+  /**
+   * Removes the oldest ends of a user if there are too many. Redis might then restore such a session, but only the user's own sessions are
+   * affected.
+   */
   async function limitEnds(userId: string, db: Database = database): Promise<void> {
     const own = db.selectFrom(table).select('id').where('user_id', '=', userId);
     await removeBeyond(db, table, own.orderBy('expires_at', 'desc').orderBy('id', 'desc'), boundOf(table).most);

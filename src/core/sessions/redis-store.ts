@@ -7,7 +7,7 @@ const sessionKey = (id: string) => `janua:session:${id}`;
 /** The ids of a user's sessions, ordered by expiry. */
 const indexKey = (userId: string) => `janua:sessions-of:${userId}`;
 
-/** Each script is atomic. A key expires with its record: Redis removes it. */
+/** Each script is atomic. Redis removes a key when its session expires. */
 const scripts = {
   insertSession: `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
     redis.call('HSET', KEYS[1], unpack(ARGV, 2))
@@ -125,7 +125,7 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
   };
 }
 
-/** Keys that an estimate reads, on each server. SCAN returns them in the order of their hashes, so they are a fair sample. */
+/** The most keys that an estimate reads on each server. SCAN returns them in the order of their hashes, so they are a fair sample. */
 const sampledKeys = 10_000;
 
 /** Counts the sessions of a server, or estimates them from the first keys. */

@@ -72,12 +72,12 @@ export function createSessions(options: SessionOptions) {
   const endOf = (session: Pick<Session, 'createdAt' | 'remembered'>, lastSeenAt: number): number =>
     Math.min(latestEndOf(session), lastSeenAt + limitsOf(session).idleTimeoutSeconds * 1000);
 
-  // A session with a time from a wrong clock would outlive its limits, so it counts as ended.
+  // A session with a time in the future comes from a wrong clock. It would outlive its limits, so it counts as ended.
   const isAlive = (session: Session, time: number) =>
     time < endOf(session, session.lastSeenAt) &&
     Math.max(session.createdAt, session.lastSeenAt) <= time + clockTolerance;
 
-  // One write a minute is enough, unless the idle timeout is short.
+  // Milliseconds between two updates of `lastSeenAt`. One update a minute is enough, unless the idle timeout is short.
   const touchIntervalOf = (session: Session) => Math.min(60_000, limitsOf(session).idleTimeoutSeconds * 100);
 
   /** Does the same as `find` for a record that was looked up already. */
@@ -133,13 +133,13 @@ export function createSessions(options: SessionOptions) {
       );
       const replacedIds = replaced.map(({ id }) => id);
       await store.insert(record, replacedIds);
-      // If this fails, the next login of the user removes them.
+      // If this fails, the next login of the user removes the excess sessions.
       const displaced = await store.removeOldestOfUser(owner.userId, time, mostPerUser).catch(() => []);
       return { ...record, ...credentials, displaced };
     },
 
     /**
-     * Replaces the credentials of a session. The old ones become invalid. Returns undefined if the session has ended meanwhile.
+     * Replaces the credentials of a session. The old credentials become invalid. Returns undefined if the session has ended meanwhile.
      * @param changes the stamp, if the account has got a new one, and the methods by which the owner has just proved their identity
      */
     async renew(
@@ -161,7 +161,7 @@ export function createSessions(options: SessionOptions) {
 
     judge,
 
-    /** Returns the seconds by which a session lies in the future, if it is refused for that reason. */
+    /** Returns the seconds by which the times of a session are in the future, if the session is refused for that reason. */
     secondsAhead(claim: Claim, record: SessionRecord): number | undefined {
       const lead = Math.max(record.createdAt, record.lastSeenAt) - now();
       return lead > clockTolerance && claim.isProvenBy(record) ? Math.round(lead / 1000) : undefined;
@@ -176,7 +176,7 @@ export function createSessions(options: SessionOptions) {
       return (await store.remove(ids, sessions[0]?.userId)) > 0;
     },
 
-    /** Ends a session in the transaction in which `within` records it. Returns false if it has ended already. */
+    /** Ends a session and runs `within`, which records the end, in the same transaction. Returns false if the session has ended already. */
     endWith: (id: string, within: (db: Database) => Promise<void>): Promise<boolean> => store.removeWith(id, within),
 
     /** Returns the id of the user of a session, or undefined if the session has ended. */
@@ -188,8 +188,8 @@ export function createSessions(options: SessionOptions) {
 
     /**
      * Lists the living sessions of a user, the latest first.
-     * @param stamp of the account: sessions with another stamp have ended, or belong to a former user of the id. Undefined if the account
-     * is gone
+     * @param stamp the account's stamp. Sessions with another stamp have ended, or belong to a former user of the id, and are left out.
+     * Undefined if the account is gone: all its sessions are listed
      */
     async listOf(userId: string, stamp: string | undefined) {
       const time = now();

@@ -5,7 +5,7 @@ export interface SessionRecord {
   /** Public: may be listed and logged. */
   readonly id: string;
   readonly userId: string;
-  /** The account's stamp when the session was started or renewed. The session ends when the account's stamp changes. */
+  /** The account's stamp (a random value) when the session was started or renewed. The session ends when the account gets another stamp. */
   readonly stamp: string;
   /** SHA-256 of the cookie's secret, base64url. */
   readonly cookieHash: string;
@@ -23,7 +23,7 @@ export interface SessionRecord {
   readonly address: string | undefined;
   /** Whether the user chose to stay signed in. The session then has other limits. */
   readonly remembered: boolean;
-  /** The scopes that the access token carries, separated by spaces. Undefined: all that its user has. */
+  /** The scopes that the access token carries, separated by spaces. Undefined: all scopes of the user. */
   readonly tokenScope: string | undefined;
 }
 
@@ -50,14 +50,14 @@ export interface SessionStore {
   touch(id: string, lastSeenAt: number, expiresAt: number): Promise<void>;
   /** Replaces the credentials of a record that exists. Returns false if the session has ended meanwhile: it stays ended. */
   renew(id: string, renewal: Renewal): Promise<boolean>;
-  /** @param userId the user whose sessions they are, if that is known */
+  /** @param userId the user of the sessions, if known */
   remove(ids: readonly string[], userId?: string): Promise<number>;
   listOfUser(userId: string): Promise<SessionRecord[]>;
   /** Removes all sessions of a user, except `keptId`. */
   removeOfUser(userId: string, keptId?: string): Promise<number>;
   /**
-   * Removes the unexpired sessions of a user except the latest `kept`, and returns the ids of those removed. A session from more than
-   * `clockTolerance` after `time` has ended: it counts as the oldest.
+   * Removes the unexpired sessions of a user except the latest `kept`, and returns the ids of those removed. A session that began more than
+   * `clockTolerance` after `time` counts as the oldest, because a wrong clock made it, and it has ended.
    */
   removeOldestOfUser(userId: string, time: number, kept: number): Promise<string[]>;
   /** Counts the sessions. In Redis with many keys, the number is an estimate from a sample. */
