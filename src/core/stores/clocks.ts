@@ -5,7 +5,10 @@ import type { Log } from '../../ground/faults/log.ts';
 import type { OpenRedis } from '../../ground/redis/redis.ts';
 import { serversOf } from '../../ground/redis/servers.ts';
 
-/** Differences between clocks in seconds: from `noticed` on, they are reported. From `harmful` on, they are about to end sessions. */
+/**
+ * Differences between clocks, in seconds. From `noticed` on, they are reported. From `harmful` on, sessions may end, because two servers
+ * may then differ from each other by `clockTolerance`.
+ */
 export const clockLimits = { noticed: 2, harmful: clockTolerance / 2000 };
 
 /** The clock of a store. All servers that share the store can compare their clocks with it. */

@@ -4,7 +4,10 @@ import { Unavailable } from '../../ground/faults/unavailable.ts';
 /** Milliseconds for which a result is reused, because any client may request it, and each check writes to the stores. */
 const freshness = 500;
 
-/** @param checks throw while their parts are unusable. `Unavailable` may name another part as the cause */
+/**
+ * @param checks each throws while its part, such as the database, cannot be used. If it throws `Unavailable`, the part that this error
+ * names is reported instead
+ */
 export function createReadiness(checks: readonly (readonly [part: string, check: () => Promise<void>])[]) {
   let stopping = false;
   let latest: Promise<readonly string[]> | undefined;

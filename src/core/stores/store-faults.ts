@@ -14,8 +14,8 @@ interface StoreFault {
 const lacksRights = 'does not give the account the rights that Janua needs';
 
 /**
- * `URL` stands for the name of the setting. The codes are Node's codes, PostgreSQL's SQLSTATE, MySQL's names, and the first words of Redis
- * errors.
+ * In `fix`, `URL` stands for the name of the setting. The codes are Node's codes, PostgreSQL's SQLSTATE, MySQL's names, and the first words
+ * of Redis errors.
  */
 const storeFaults: readonly StoreFault[] = [
   {
@@ -106,7 +106,7 @@ export function refusedAccount(error: unknown): Misconfiguration | undefined {
   if (!known?.lasts || !(cause instanceof Error)) return undefined;
   const isRedis = error instanceof Unavailable && error.part !== databasePart;
   const [setting, store] = isRedis ? ['REDIS_URL', 'Redis'] : ['DATABASE_URL', 'The database'];
-  // The client's own message would describe its code.
+  // The message of PostgreSQL's client is about its own code, and not about the URL.
   const reason = lacksPassword.test(cause.message) ? 'it asks for a password, and the URL has none' : cause.message;
   return new Misconfiguration({
     message: `${setting}: ${store} refuses it (${reason}).`,

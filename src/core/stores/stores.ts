@@ -23,7 +23,7 @@ export interface StoreOptions {
 }
 
 /**
- * Opens the stores. Servers are connected only when they are first used.
+ * Opens the stores (the database, and Redis if it is set). Janua connects to their servers only when it first uses them.
  * @throws {Misconfiguration} when an address cannot be read, or a file cannot be opened
  */
 export async function openStores(settings: Settings, { log, measures, mustExist, now }: StoreOptions) {

@@ -24,7 +24,7 @@ export async function prepareNow<Services>(server: Preparing<Services>): Promise
   }
 }
 
-/** Retries until it succeeds. Undefined after the signal to stop. */
+/** Repeats `prepare` until it succeeds. Undefined if the signal to stop came first. */
 export async function prepareLater<Services>(
   server: Preparing<Services>,
   signal: AbortSignal,
