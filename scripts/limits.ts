@@ -7,6 +7,7 @@ import { clientKeys, longestDocument } from '../src/capabilities/oidc/clients/do
 import { longestBody, outsideLimits, responseMilliseconds } from '../src/capabilities/oidc/clients/guarded-fetch.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/clients/remembered-answers.ts';
 import { mostDue } from '../src/capabilities/oidc/logout/logout-notices.ts';
+import { mostMachineTokens } from '../src/capabilities/oidc/machines/machine.ts';
 import {
   longestAddress,
   longestNonce,
@@ -197,6 +198,7 @@ const limits: readonly Limit[] = [
     'that of a thread with a lower priority',
     'other applications wait',
   ],
+  ['client', 'tokens of a program that acts as itself', mostMachineTokens, 'the oldest ends'],
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
   ['administrator', 'changes of a kind', describeAllowance(changeBounds.administrator), '429'],
   mails('administrator', 'resets, invitations and new addresses', perClient),

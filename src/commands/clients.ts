@@ -1,3 +1,4 @@
+import { readMay } from '../capabilities/oidc/clients/client-form.ts';
 import {
   type ClientSettings,
   defaultSettings,
@@ -29,6 +30,11 @@ interface TypedSettings {
   readonly group?: readonly string[];
   readonly pkce?: PkceSetting;
   readonly idTokenAlg?: Signature;
+  /** Absent, unless the client is to be a program (`--machine`) or no longer one (`--no-machine`). */
+  readonly machine?: boolean;
+  readonly scope?: readonly string[];
+  readonly within?: readonly string[];
+  readonly may?: readonly string[];
 }
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>
@@ -139,9 +145,14 @@ export const secretLines = (secret: string | undefined) =>
   secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];
 
 /** Converts the settings that were typed, and no others. */
-function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...typed }: TypedSettings) {
+function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...more }: TypedSettings) {
+  const { machine, scope, within, may, ...typed } = more;
+  const isMachine = machine ?? ([scope, within, may].some(Boolean) || undefined);
   const settings: Partial<ClientSettings> = {
     ...typed,
+    ...(isMachine !== undefined && {
+      machine: isMachine ? { scopes: scope ?? [], within: within ?? [], may: readMay(may?.join(' ')) } : undefined,
+    }),
     ...(redirectUri && { redirectUris: redirectUri.filter(Boolean) }),
     ...(postLogoutRedirectUri && { postLogoutRedirectUris: postLogoutRedirectUri.filter(Boolean) }),
     ...(backchannelLogoutUri !== undefined && { backchannelLogoutUri: backchannelLogoutUri || undefined }),

@@ -5,7 +5,7 @@ import { events } from '../site.ts';
 import { administer } from './administer.ts';
 
 export const explain = (requestId: string) =>
-  administer('janua explain', async ({ auditTrail, users, registry }) => {
+  administer('janua explain', async ({ auditTrail, users, registry, ports }) => {
     const found = await auditTrail.findByRequestId(requestId.trim());
     if (found.length === 0)
       throw new ChangeRefused(
@@ -18,7 +18,7 @@ export const explain = (requestId: string) =>
       const found = await users.findAll([userId, actorId].filter(Boolean));
       const about = {
         username: found.get(userId)?.user.username,
-        actor: found.get(actorId)?.user.username,
+        actor: found.get(actorId)?.user.username ?? (await ports.listClients()).find(({ id }) => id === actorId)?.name,
         ownTable: registry === undefined,
       };
       const lines = explainEvent(event, events, about);

@@ -217,6 +217,7 @@ function addClients(program: Command): void {
     .option(...json)
     .action(from(clientsFile, 'showClient'));
   addClientSettings(add(clients, 'set <client>', "change what is named; '' stands for none"))
+    .option('--no-machine', 'no program any more: it loses what it may do as itself')
     .option('--no-own', 'ask users for their consent')
     .option('--no-device', 'no device flow')
     .option('--no-second-factor', 'demand no second factor')
@@ -342,4 +343,10 @@ const addClientSettings = (command: Command): Command =>
         'RS256',
         'ES256',
       ]),
-    );
+    )
+    .option('--machine', 'a program that acts as itself, without a user (client_credentials)')
+    .option('--scope <scope>', "one of Janua's scopes that such a program has; may be repeated", collect)
+    .option('--within <groups>', 'the groups on which it may use them, separated by commas', (text) =>
+      text.split(',').filter(Boolean),
+    )
+    .option('--may <uri=scopes>', 'a resource and its scopes for such a program, by commas; may be repeated', collect);

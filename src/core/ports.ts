@@ -159,6 +159,8 @@ export interface Ports {
   listOpen?(user: User): Promise<readonly OpenApplication[]>;
   readonly guardedPaths?: readonly GuardedPath[];
   listClients?(): Promise<readonly GuardedClient[]>;
+  /** Finds the program that acts as itself with this access token for Janua's own API (`SignedIn.machine`). */
+  findMachine?(accessToken: string): Promise<SignedIn | undefined>;
   /** Tells whether the home page suggests that the user adds a passkey. */
   isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
   /** Returns further data for the export of an account, by name, without secrets. */
@@ -286,6 +288,7 @@ export function joinPorts(offered: readonly Ports[]) {
     listOpen: async (user: User) => (await listAll((ports) => ports.listOpen?.(user))).filter(isLinkable),
     listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
     listClients: () => listAll((ports) => ports.listClients?.()),
+    findMachine: async (accessToken: string) => find('findMachine')?.(accessToken),
     isPasskeyOffered: async (signedIn: SignedIn) => (await find('isPasskeyOffered')?.(signedIn)) ?? false,
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
       Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.exportDataOf?.(user))))),

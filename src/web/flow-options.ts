@@ -14,6 +14,7 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
   /** Throws {Unavailable} until the stores are ready. */
   readonly parts: () => {
     readonly access: Access;
+    readonly ports: Pick<JoinedPorts, 'findMachine'>;
     readonly findFresh: FindFresh;
     readonly requireFresh: RequireFresh;
     readonly requireStepUp: RequireStepUp;

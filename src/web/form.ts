@@ -23,7 +23,7 @@ export interface Form<F extends Fields, Shown = unknown>
     Action<F>,
     'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser' | 'takesTurn'
   > {
-  readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'refusals'>;
+  readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'machines' | 'refusals'>;
   /** The page. It gets `values`, `errors`, the first `faulty` field, and the result of `show`. */
   readonly view: View<Shown>;
   readonly fields: F;

@@ -57,6 +57,8 @@ declare module 'fastify' {
     shownByOtherHost?: true;
     /** Whether only a browser that opens an address gets a page. Requests of the browser for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;
+    /** Whether programs that act as themselves may use the route, for JSON. */
+    machines?: boolean;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
     refusals?: readonly Answer[] | undefined;
     /** Whether the route accepts credentials, and perhaps works without them, for the OpenAPI document. */

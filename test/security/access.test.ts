@@ -303,6 +303,29 @@ const pagesByScope: Record<string, readonly string[]> = {
   'settings:read': ['GET /admin/mail', 'POST /admin/mail/retry', 'GET /admin/upstreams', 'GET /admin/settings'],
 };
 
+/** The routes that programs may use that act as themselves (`client_credentials`). The others know no such token. */
+const routesOfMachines = [
+  'GET /admin/users',
+  'GET /admin/users/:id',
+  'POST /admin/users',
+  'GET /admin/users/add',
+  ...['name', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
+    formOf('/admin/users/:id'),
+  ),
+  ...['remove-factors', 'delete', 'end-sessions', 'lift'].flatMap(formOf('/admin/users/:id')),
+  'GET /admin/groups',
+  'GET /admin/clients',
+  'GET /admin/clients/:id',
+  ...['add', ':id/change', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove'].flatMap(
+    formOf('/admin/clients'),
+  ),
+];
+
+test('programs that act as themselves may use these routes, and no others', () => {
+  const taking = added.filter(({ name, config }) => config?.machines && !name.includes(' /api/'));
+  assert.deepEqual(taking.map(({ name }) => name).sort(), routesOfMachines.toSorted());
+});
+
 test('every route of administrators has the scope that is expected, and there are no others', () => {
   const expected = Object.entries(pagesByScope).flatMap(([scope, pages]) => pages.map((page) => [page, scope]));
   const scopeOf = new Map(added.map(({ name, config }) => [name, config?.scope]));

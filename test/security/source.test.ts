@@ -153,6 +153,7 @@ const openComparisons = new Map([
   ['.includes(current.passwordHash)', 'stored hashes'],
   ['signature !== own', 'compared only after a right password'],
   ['.includes(token_format)', 'a word'],
+  ['.startsWith(accessTokenPrefix)', 'a public prefix'],
   ['token.clientId === client.clientId', 'public ids'],
   ['account.passwordHash === candidate.passwordHash', 'two reads of one stored hash'],
   ['passwordPrint !== passwordPrintOf(passwordHash)', 'two stored values'],

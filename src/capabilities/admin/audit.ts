@@ -4,6 +4,7 @@ import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Events, RecordedEvent } from '../../core/audit/event.ts';
 import { describeAbout, describeDecision, describeReason, explain } from '../../core/audit/explanation.ts';
 import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
+import type { JoinedPorts } from '../../core/ports.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
 import { findEventsOf, type UserDirectory } from '../../core/users/user-directory.ts';
 import type { Translate } from '../../ground/languages/speech.ts';
@@ -21,6 +22,7 @@ export interface AuditParts {
   readonly users: UserDirectory;
   /** The registry of Janua's own accounts. Undefined if the users are in a team's own table. */
   readonly registry: unknown;
+  readonly ports: Pick<JoinedPorts, 'listClients'>;
 }
 
 export const auditRules = (events: Events): ListRules => ({
@@ -69,14 +71,19 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
  * of their users.
  */
 export async function listEvents(list: ListQuery, events: Events, parts: AuditParts, tell: Translate) {
-  const { auditTrail, users, registry } = parts;
+  const { auditTrail, users, registry, ports } = parts;
   const [after] = list.after ?? [];
   const { events: found, next } = await auditTrail.findPage(await filterOf(list, parts), list.limit, after);
   const ids = found.flatMap((event) => ('unreadable' in event ? [] : [event.userId, event.actorId]));
   const accounts = await users.findAll([...new Set(ids.filter((id) => id !== undefined))]);
+  const isClient = found.some(
+    (event) => 'actorId' in event && event.actorId !== undefined && !accounts.has(event.actorId),
+  );
+  const clients = new Map((isClient ? await ports.listClients() : []).map(({ id, name }) => [id, name]));
   const described = found.map((event) => {
     const { userId = '', actorId = '' } = 'unreadable' in event ? {} : event;
-    const [username, actor] = [accounts.get(userId)?.user.username, accounts.get(actorId)?.user.username];
+    const username = accounts.get(userId)?.user.username;
+    const actor = accounts.get(actorId)?.user.username ?? clients.get(actorId);
     const about = { username, actor, ownTable: registry === undefined };
     const lines = 'unreadable' in event ? [] : explain(event, events, about, tell);
     return {

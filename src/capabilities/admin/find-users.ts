@@ -1,4 +1,5 @@
 import { Refusal } from '../../core/access/refusal.ts';
+import type { Account } from '../../core/users/account.ts';
 import { inOrder } from '../../core/users/search.ts';
 import { longestWord, searchable, wordsOf } from '../../core/users/user.ts';
 import type { ListEntry, ListedUser, UserDirectory, UserListQuery } from '../../core/users/user-directory.ts';
@@ -22,6 +23,15 @@ export interface FoundUser extends ListedUser {
 
 type FilterQuery = Pick<ListQuery, 'q' | 'filters'>;
 
+/** The users whom a program may read: members of its groups, and those that it added. */
+export interface Reach {
+  readonly groups: readonly string[];
+  /** The client id of the program. */
+  readonly addedBy: string;
+  /** Judges a user's rights, which may exceed those of the program. */
+  readonly allows: (account: Account) => boolean;
+}
+
 interface FindUsersOptions {
   /** Whether a column of a team's own table contains the groups. */
   readonly groupsInColumn: boolean;
@@ -34,7 +44,7 @@ interface FindUsersOptions {
  */
 export function createFindUsers(
   database: Database,
-  users: Pick<UserDirectory, 'findIds' | 'listSome' | 'listPage' | 'listFound'>,
+  users: Pick<UserDirectory, 'findAll' | 'findIds' | 'listSome' | 'listPage' | 'listFound'>,
   { groupsInColumn }: FindUsersOptions,
 ) {
   async function findWithFactor(): Promise<string[]> {
@@ -52,8 +62,24 @@ export function createFindUsers(
     return rows.map(({ id, username }) => ({ key: [username, id], user: found.get(id) }));
   }
 
-  async function findFew({ q, filters: { group, state, factor } }: FilterQuery): Promise<ListedUser[] | undefined> {
+  /** Undefined if there are many. */
+  async function findReached({ groups, addedBy }: Reach): Promise<string[] | undefined> {
+    const found = await Promise.all([
+      ...groups.map((name) => users.findIds('group', name, mostCandidates)),
+      users.findIds('added-by', addedBy, mostCandidates),
+    ]);
+    // No index finds groups that are in a column of a team's own table.
+    if (found.includes(undefined)) return undefined;
+    const ids = [...new Set(found.flatMap((some) => some ?? []))];
+    return ids.length < mostCandidates ? ids : undefined;
+  }
+
+  async function findFew(
+    { q, filters: { group, state, factor } }: FilterQuery,
+    reach?: Reach,
+  ): Promise<ListedUser[] | undefined> {
     const searches = [
+      reach && (() => findReached(reach)),
       q && (() => users.findIds('prefix', q, mostCandidates)),
       group && (() => users.findIds('group', group, mostCandidates)),
       state === 'disabled' && (() => users.findIds('disabled', '', mostCandidates)),
@@ -98,12 +124,23 @@ export function createFindUsers(
     return group === '' || groupsInColumn ? users.listPage({ ...part, state }) : listMembers(group, part);
   }
 
-  async function findPage(asked: ListQuery) {
+  async function keepReached<Entry extends { readonly user: ListedUser }>(
+    entries: readonly Entry[],
+    { allows }: Reach,
+  ) {
+    const accounts = await users.findAll(entries.map(({ user }) => user.id));
+    return entries.filter(({ user }) => {
+      const account = accounts.get(user.id);
+      return account !== undefined && allows(account);
+    });
+  }
+
+  async function findPage(asked: ListQuery, reach?: Reach) {
     const query = { ...asked, q: asked.q.slice(0, longestWord) };
     const { q, filters, limit } = query;
-    const isFiltered = [q, ...Object.values(filters)].some((value) => value !== '');
+    const isFiltered = reach !== undefined || [q, ...Object.values(filters)].some((value) => value !== '');
     const most = isFiltered ? mostCandidates : limit + 1;
-    const few = await findFew(query);
+    const few = await findFew(query, reach);
     const candidates = few ? sortUsers(few, query) : await listPage({ ...query, limit: most });
     const isFound = (user: ListedUser) => {
       const words = wordsOf(user);
@@ -113,9 +150,9 @@ export function createFindUsers(
         (q === '' || searchable.some((field) => words[field]?.startsWith(q)))
       );
     };
-    const matching = candidates
-      .flatMap(({ key, user }) => (user && isFound(user) ? [{ key, user }] : []))
-      .slice(0, filters.factor === '' ? limit + 1 : undefined);
+    const fitting = candidates.flatMap(({ key, user }) => (user && isFound(user) ? [{ key, user }] : []));
+    const allowed = reach === undefined ? fitting : await keepReached(fitting, reach);
+    const matching = allowed.slice(0, filters.factor === '' ? limit + 1 : undefined);
     const details = await findDetails(matching.map(({ user }) => user));
     const found = matching.filter(
       ({ user }) => filters.factor === '' || details.factors.has(user.id) === (filters.factor === 'yes'),
@@ -131,8 +168,8 @@ export function createFindUsers(
 
   return {
     /** @throws {Refusal} `unreadable-list` if the cursor holds a value that no column can hold */
-    list: (query: ListQuery) =>
-      findPage(query).catch((error: unknown) => {
+    list: (query: ListQuery, reach?: Reach) =>
+      findPage(query, reach).catch((error: unknown) => {
         throw isUnrepresentable(error) ? new Refusal(unreadableList) : error;
       }),
 

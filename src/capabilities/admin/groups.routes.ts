@@ -73,7 +73,9 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     const describe = await createDescribeGroup(signedInOf(request), parts());
     const { knownScopes, list } = parts().groups;
     const { entries, next_cursor } = pageOf(await list(limit + 1, after?.[0]), limit, ({ name }) => [name]);
-    const groups = entries.map((group) => ({
+    const { machine, user } = signedInOf(request);
+    const shown = machine === undefined ? entries : entries.filter(({ name }) => user.groups.includes(name));
+    const groups = shown.map((group) => ({
       ...describe(group),
       unknown_scopes: group.scopes.filter((scope) => !knownScopes.includes(scope)),
       members: group.members ?? null,
@@ -108,7 +110,7 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     summary: 'Groups',
     tag,
     description: 'By name.',
-    config: { signedIn: true, scope: 'users:read', freshProof, view, refusals: [unreadableList] },
+    config: { signedIn: true, scope: 'users:read', machines: true, freshProof, view, refusals: [unreadableList] },
     query: listQuery,
     answer: json('The groups', listSchema, { next_cursor: null }),
     browser: 'The page with the groups',

@@ -179,6 +179,9 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     const user = id.includes('\0') ? undefined : await parts().findUsers.find(id);
     const account = user && (await parts().users.findById(id));
     if (user === undefined || account === undefined) throw noSuchUser();
+    const signedIn = signedInOf(request);
+    // A person may read all users.
+    if (signedIn.machine !== undefined && !holds(signedIn, rightsOfAccount(account))) throw noSuchUser();
     return { user, account };
   }
 
@@ -257,6 +260,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     config: {
       signedIn: true,
       scope: 'users:read',
+      machines: true,
       view: userView,
       refusals: [changeRefusals['no-such-user'], unreadableList],
     },
@@ -283,6 +287,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       config: {
         signedIn: true,
         scope: action.scope,
+        machines: true,
         freshProof: action.fresh && { page: ({ admin }) => admin.user.actions[name].title },
         refusals: action.byAdmins ? [...refusals, onlyAdmins] : refusals,
       },
@@ -354,6 +359,7 @@ function addNewUser(
   const config = {
     signedIn: true,
     scope: 'users:write',
+    machines: true,
     freshProof: { page: ({ admin }: Words) => admin.user.add },
     view: newUserView,
     refusals: added,

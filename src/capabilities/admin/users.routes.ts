@@ -1,4 +1,6 @@
-import { holdsAll } from '../../core/access/rights.ts';
+import type { SignedIn } from '../../core/access/access.ts';
+import { holds, holdsAll } from '../../core/access/rights.ts';
+import { rightsOfAccount } from '../../core/users/account.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { mostCounted, type UserDirectory } from '../../core/users/user-directory.ts';
 import { addAction } from '../../web/action.ts';
@@ -8,7 +10,7 @@ import { signedInOf } from '../../web/hooks/credentials.ts';
 import { listQuery, listRefusals, nextCursor as nextCursorSchema, readList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
+import { type createFindUsers, type FoundUser, type Reach, userRules } from './find-users.ts';
 import { usersView } from './user-views.ts';
 
 export const userFields = {
@@ -66,6 +68,14 @@ export const describeUser = ({ id, username, firstName, lastName, disabled, demo
   factors: user.factors,
 });
 
+/** Undefined for a person, who may read all users. */
+const reachOf = (signedIn: SignedIn): Reach | undefined =>
+  signedIn.machine && {
+    groups: signedIn.user.groups,
+    addedBy: signedIn.user.id,
+    allows: (account) => holds(signedIn, rightsOfAccount(account)),
+  };
+
 /** Adds the pages on which administrators find users. */
 export function addUsers(app: App, parts: () => UserListParts, { features }: Pick<FlowOptions, 'features'>): void {
   addAction(app, ['/admin/users', '/api/admin/users'], {
@@ -73,15 +83,17 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
     summary: 'Users',
     description: 'Sorted by `username`, or by the word that was found if more than 2,000 are.',
     tag,
-    config: { signedIn: true, scope: 'users:read', view: usersView, refusals: listRefusals },
+    config: { signedIn: true, scope: 'users:read', machines: true, view: usersView, refusals: listRefusals },
     query,
     answer: json('Users', listSchema, { next_cursor: null }),
     browser: 'The page with the users',
     async handle(request, reply) {
       const { findUsers, users: directory } = parts();
       const list = readList(request.query, userRules);
-      const { users, nextCursor } = await findUsers.list(list);
-      const isFiltered = [list.q, ...Object.values(list.filters)].some((value) => value !== '');
+      const signedIn = signedInOf(request);
+      const { users, nextCursor } = await findUsers.list(list, reachOf(signedIn));
+      const isFiltered =
+        signedIn.machine !== undefined || [list.q, ...Object.values(list.filters)].some((value) => value !== '');
       const counted = isFiltered ? 0 : await directory.count(mostCounted + 1);
       const page = {
         users: users.map(describeUser),
@@ -89,7 +101,6 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
         total: isFiltered || counted > mostCounted ? null : counted,
       };
       if (request.format === 'json') return reply.send(page);
-      const signedIn = signedInOf(request);
       // Without mail, the administrator gets the link of a new user, which only members of `admins` may have.
       const mayAdd =
         features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));

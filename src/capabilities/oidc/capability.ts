@@ -35,6 +35,7 @@ export const oidc = defineCapability({
         clientAdministration: parts.administerClients({ caller: core.caller }),
       },
       findApplication: parts.findApplication,
+      findMachine: parts.findMachine,
       listApplications: parts.applications.list,
       countApplications: parts.applications.count,
       exportDataOf: async (user) => ({ sub: await parts.findSubject(user) }),

@@ -5,6 +5,7 @@ import type { Actor } from '../../core/changes/administration.ts';
 import type { NextApplication } from '../../core/ports.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
+import type { Groups } from '../../core/users/groups.ts';
 import type { Hold } from '../../core/users/held.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
@@ -22,6 +23,7 @@ import { createSigningKeys } from './keys/signing-keys.ts';
 import { type ApplicationLogOutOptions, createApplicationLogOut } from './logout/application-log-out.ts';
 import { endingOf } from './logout/ending-events.ts';
 import { createLogoutNotices } from './logout/logout-notices.ts';
+import { createFindMachine, createIsGranted } from './machines/find-machine.ts';
 import { createProviderLoader } from './provider/loader.ts';
 import type { ProviderOptions, SignedInApplication } from './provider/options.ts';
 import { createRecords } from './records/records.ts';
@@ -42,6 +44,7 @@ export interface OidcOptions
   readonly cipher: Cipher;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly hold: Hold;
+  readonly groups: Pick<Groups, 'findAll'>;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly requireStepUp: RequireStepUp;
   readonly audit: AuditOf<typeof events>;
@@ -76,7 +79,7 @@ export type OidcParts = ReturnType<typeof composeOidc>;
  * Creates the provider and its stores. oidc-provider is loaded only once there is a client, or a host for metadata documents is allowed.
  */
 export function composeOidc(options: OidcOptions) {
-  const { opened, key, cipher, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
+  const { opened, key, cipher, findAccount, findLiving, requireStepUp, groups, audit, log, baseUrl, now } = options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
   const { database } = opened;
   const subjects = createSubjects(opened);
@@ -156,6 +159,7 @@ export function composeOidc(options: OidcOptions) {
     findClient: clients.find,
     noteSecret: clients.noteUse,
     findResource: resources.find,
+    isGranted: createIsGranted(findAccount),
     findCredentials: resources.findCredentials,
     subjectOf: subjects.subjectOf,
     findAccount: findBySubject,
@@ -188,6 +192,7 @@ export function composeOidc(options: OidcOptions) {
       createClientAdministration(administration, actor, requireRights),
     openProvider: loader.open,
     findSubject: subjects.findSubject,
+    findMachine: createFindMachine({ records, findClient: clients.find, findAccount, groups, issuer: baseUrl, now }),
     findApplication,
     noteRefusal,
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),

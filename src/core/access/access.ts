@@ -1,7 +1,7 @@
 import type { Locking } from '../../ground/database/transaction.ts';
 import type { AuditOf } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
-import { type Claim, claimOf } from '../sessions/credential.ts';
+import { accessTokenPrefix, type Claim, claimOf } from '../sessions/credential.ts';
 import type { Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import { readNames } from '../users/scopes.ts';
@@ -30,9 +30,18 @@ export interface SignedIn {
   readonly scopes: readonly string[];
   /** Whether the credential carries only some scopes. Such a credential cannot change or export the account. */
   readonly limited: boolean;
+  /**
+   * Set for a program that acts as itself (RFC 6749 4.4). `user` is then its client, with the groups that it acts within. `scopes` here are
+   * those that these groups grant for applications: the program does not hold them, but may give the groups.
+   */
+  readonly machine?: { readonly scopes: readonly string[] };
   /** Whether proxies may pass the user's mail address on (see `Account`). */
   readonly isAddressVouched?: boolean;
 }
+
+/** Returns the access token, if it may be the one of a program that acts as itself. Those of users have a prefix. */
+export const machineTokenOf = ({ accessToken }: Presented): string | undefined =>
+  accessToken?.startsWith(accessTokenPrefix) ? undefined : accessToken;
 
 /** Names the account and the session of a request, for a transaction that changes data of the account. */
 export const lockingOf = ({ user, session }: SignedIn): Locking => ({

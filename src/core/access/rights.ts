@@ -15,10 +15,20 @@ export const beyondOwn: Answer = {
 export const holdsAll = ({ user, limited }: SignedIn): boolean => user.groups.includes(admins) && !limited;
 
 /** Checks whether a request holds all of these rights: the groups of its user, and the scopes that its credential carries. */
-export const holds = (signedIn: SignedIn, { groups, scopes }: Rights): boolean =>
+export const holds = (signedIn: SignedIn, rights: Rights): boolean =>
   holdsAll(signedIn) ||
-  (groups.every((group) => signedIn.user.groups.includes(group)) &&
-    scopes.every((scope) => signedIn.scopes.includes(scope)));
+  (rights.groups.every((group) => signedIn.user.groups.includes(group)) &&
+    rights.scopes.every(
+      (scope) => signedIn.scopes.includes(scope) || (signedIn.machine?.scopes.includes(scope) ?? false),
+    ) &&
+    (signedIn.machine === undefined || isReached(signedIn, rights)));
+
+/**
+ * Tells whether a user or client is one of those that a program acts on: a member of its groups, or a user that it added. Users without
+ * groups belong to nobody, so a program for `staff` does not reach all customers.
+ */
+const isReached = ({ user }: SignedIn, { groups, addedBy, isTrusted = false }: Rights): boolean =>
+  !isTrusted && (addedBy === undefined || groups.length > 0 || addedBy === user.id);
 
 /**
  * Returns the check for every change that an administrator makes to users, groups and clients: the administrator must have all rights of

@@ -25,8 +25,9 @@ export type Administration = ReturnType<typeof createAdministration>;
 /** The actor: an operator with a command, or an administrator. */
 export interface Actor {
   readonly caller: Caller;
-  /** The id of the administrator. Undefined for an operator. */
+  /** The id of the administrator, or of the client of a program that acts as itself. Undefined for an operator. */
   readonly actorId?: string;
+  readonly isMachine?: boolean;
 }
 
 export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {

@@ -17,10 +17,11 @@ type Choose = (present: readonly string[]) => readonly string[];
 /** Changes the groups of users, and the scopes that groups grant. */
 export function createGroupAdministration(
   { groups, changeAny }: AdministrationOptions,
-  { actor, requireRights, find, adopt, recording }: Acting,
+  { actor, requireRights, find, adopt, judge, recording }: Acting,
 ) {
   function setGroupsOf(held: Held, choose: Choose) {
-    const { user } = held;
+    const { user, account } = held;
+    judge(account);
     return groups.setGroupsOf(held, (present, rightsIn) => {
       const fixed = user.groups.filter((name) => !present.includes(name));
       const before = [...fixed, ...present];

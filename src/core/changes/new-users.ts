@@ -76,7 +76,8 @@ export function createNewUsers(
     const canonical = requireEmail(username);
     const details = { username: canonical, firstName: requireName(firstName), lastName: requireName(lastName) };
     if (chosen.length > 0) requireRights(await groups.rightsIn(chosen));
-    const user = { ...details, ...(await complete(details)), demo: false };
+    const addedBy = actor.isMachine ? actor.actorId : undefined;
+    const user = { ...details, ...(await complete(details)), demo: false, addedBy };
     const setChosen = async (held: Held) => {
       const { account, db } = held;
       // ADMINISTRATORS may list the address, which gives the new user rights.

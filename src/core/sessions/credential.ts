@@ -12,7 +12,7 @@ export interface Claim {
 }
 
 /** Marks access tokens, so that a secret scanner can find one that leaked. */
-const accessTokenPrefix = 'janua_';
+export const accessTokenPrefix = 'janua_';
 
 const shape = /^([\w-]{22})\.([\w-]{43})$/;
 

@@ -29,6 +29,8 @@ export interface Account {
   readonly wasDisabled?: boolean;
   /** Set if the team never gives an id to another person (`USERS_ID=permanent`). Fingerprints then cover the id instead of the name. */
   readonly hasPermanentId?: true;
+  /** The client id of the program that added the user (`SignedIn.machine`). */
+  readonly addedBy?: string;
   /** The previous name, if a team's own table with permanent ids has a new one that Janua has not stored yet (`acceptName`). */
   readonly formerName?: string;
   /**
@@ -65,9 +67,10 @@ export interface Candidate extends Pick<Account, 'passwordHash' | 'disabled'> {
 /** Returns the candidate for an account that Janua knows. */
 export const candidateOf = (account: Account): Candidate => ({ ...account, account, adopt: async () => account });
 
-export const rightsOfAccount = ({ user, scopes }: Pick<Account, 'user' | 'scopes'>): Rights => ({
+export const rightsOfAccount = ({ user, scopes, addedBy }: Pick<Account, 'user' | 'scopes' | 'addedBy'>): Rights => ({
   groups: user.groups,
   scopes,
+  addedBy: addedBy ?? null,
 });
 
 /**

@@ -143,6 +143,7 @@ function ownAccount(row: OwnRow, { demoUsers, administrators }: AccountOptions):
     isAddressVouched: isVerified(row) || row.address_proof !== 'none',
     ...(row.address_proof === 'mail' && passwordHash === undefined && { isInvitedByMail: true }),
     ...(isReplaceable && { isReplaceable }),
+    ...(row.added_by !== null && { addedBy: row.added_by }),
   };
 }
 

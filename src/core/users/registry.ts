@@ -100,6 +100,7 @@ const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, la
   stamp: createStamp(),
   language: language ?? null,
   address_proof: user.addressProof ?? null,
+  added_by: user.addedBy ?? null,
   ...(user.verification === undefined ? { verified_address: '' } : verifiedColumns(username, user.verification)),
 });
 

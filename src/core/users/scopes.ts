@@ -17,6 +17,10 @@ export interface Rights {
   readonly groups: readonly string[];
   /** The scopes that the groups grant together. */
   readonly scopes: readonly string[];
+  /** Of a user: the client id of the program that added the user, or null. Null for a client. Undefined for rights that nobody holds yet. */
+  readonly addedBy?: string | null;
+  /** Of a client: whether it asks users for no consent, or demands less of requests than usual. No program may change such a client. */
+  readonly isTrusted?: boolean;
 }
 
 /** Throws unless the administrator who acts holds all these rights. They are those that the changed user or group has, or would get. */

@@ -95,7 +95,11 @@ export interface UserDirectory {
   /** Lists the users with a word that begins with `prefix`, by an index and sorted by these words. The prefix is in lower case. */
   listFound(prefix: string, query: Omit<UserListQuery, 'sort'>): Promise<ListEntry[]>;
   /** Returns the ids of at most `limit` users, by an index. Undefined if the groups are in a column of a team's own table. */
-  findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
+  findIds(
+    by: 'prefix' | 'group' | 'disabled' | 'added-by',
+    value: string,
+    limit: number,
+  ): Promise<readonly string[] | undefined>;
   /** Finds the same accounts as `findAll`, but returns them as `ListedUser`s. */
   listSome(ids: readonly string[]): Promise<ListedUser[]>;
 }
@@ -115,6 +119,8 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
   readonly demo: boolean;
   /** Default: false. */
   readonly disabled?: boolean;
+  /** The client id of the program that adds the user. */
+  readonly addedBy?: string | undefined;
 }
 
 /** Returns the filter that finds the events of an account (`eventsOf`). @param from the earliest time, in milliseconds since 1970 */

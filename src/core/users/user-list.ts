@@ -87,16 +87,17 @@ export function createUserList(database: Database, { accounts, source, administr
     },
 
     async findIds(
-      by: 'prefix' | 'group' | 'disabled',
+      by: 'prefix' | 'group' | 'disabled' | 'added-by',
       value: string,
       limit: number,
     ): Promise<readonly string[] | undefined> {
       if (by === 'prefix') return findByPrefix(value, limit);
       if (by === 'group' && source?.hasGroups && value !== admins) return undefined;
-      const found =
-        by === 'group'
-          ? sql`user_id as id from janua_memberships where group_name = ${value}`
-          : sql`id from janua_users where disabled = 1`;
+      const found = {
+        group: sql`user_id as id from janua_memberships where group_name = ${value}`,
+        disabled: sql`id from janua_users where disabled = 1`,
+        'added-by': sql`id from janua_users where added_by = ${value}`,
+      }[by];
       const { rows } = await sql<{ id: string }>`select ${found} limit ${sql.lit(limit)}`.execute(database);
       return [...rows.map(({ id }) => id), ...(by === 'group' && value === admins ? await findAdministrators() : [])];
     },

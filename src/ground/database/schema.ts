@@ -65,6 +65,8 @@ export const rows = {
     /** The id of the provider or of the administrator, or the account of the operator. */
     verified_by: generated(nullable('')),
     verified_at: generated(nullable(time)),
+    /** The client id of the program that added the user. NULL for users that a person or a command added. */
+    added_by: generated(nullable('')),
     /** A counter. A transaction locks the row by increasing it (`countChange`). */
     changes: generated(time),
   },
@@ -351,6 +353,7 @@ export const ownAccountColumns = [
   'first_name',
   'last_name',
   'demo',
+  'added_by',
 ] as const satisfies readonly (keyof UsersTable)[];
 
 /** The further columns of an account of a team's own table. The rest is in the team's row. */

@@ -40,6 +40,8 @@ export function decorateCredentials(
     this.proved = await parts().findFresh(signedInOf(this), this);
   });
   app.decorateRequest('proveFresh', async function (currentPassword) {
+    // A command, or a member of `admins` with a fresh proof, has granted the program these acts.
+    if (signedInOf(this).machine !== undefined) return;
     this.proved = await parts().requireFresh(signedInOf(this), currentPassword, this);
   });
   app.decorateReply('answerLogin', function ({ account, session }) {
@@ -74,10 +76,10 @@ export function provedOf({ proved }: Pick<FastifyRequest, 'proved'>): Account {
 }
 
 /** The actor of a change, for the audit. */
-export const actorOf = (request: FastifyRequest) => ({
-  caller: request.caller,
-  actorId: signedInOf(request).user.id,
-});
+export const actorOf = (request: FastifyRequest) => {
+  const { user, machine } = signedInOf(request);
+  return { caller: request.caller, actorId: user.id, isMachine: machine !== undefined };
+};
 
 /**
  * Reads a bearer token. Undefined for other schemes. Only spaces separate scheme and token (RFC 9110 11.4): a proxy may know no other

@@ -1,5 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { notAuthenticated, reasonOfRefusal, type SignedIn } from '../../core/access/access.ts';
+import {
+  machineTokenOf,
+  notAuthenticated,
+  type Presented,
+  reasonOfRefusal,
+  type SignedIn,
+} from '../../core/access/access.ts';
 import type { RequiredProof } from '../../core/access/fresh-proof.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import { findRefusal } from '../../core/access/scope.ts';
@@ -55,8 +61,13 @@ export function createGuard(parts: FlowOptions['parts']): Guard {
     throw new Refusal(answer);
   }
 
+  const findMachine = async (presented: Presented): Promise<SignedIn | undefined> => {
+    const token = machineTokenOf(presented);
+    return token === undefined ? undefined : parts().ports.findMachine(token);
+  };
+
   return async (request) => {
-    const { signedIn: asked, beginsSignIn, ...wants } = request.routeOptions.config;
+    const { signedIn: asked, beginsSignIn, machines, ...wants } = request.routeOptions.config;
     if (
       beginsSignIn &&
       request.format === 'html' &&
@@ -64,7 +75,8 @@ export function createGuard(parts: FlowOptions['parts']): Guard {
     )
       throw new Refusal(notAuthenticated);
     const stepUp = typeof asked === 'object' ? readStepUp(asked) : undefined;
-    const signedIn = await parts().access.requireSignedIn(request.presented, request);
+    const machine = machines && request.format === 'json' ? await findMachine(request.presented) : undefined;
+    const signedIn = machine ?? (await parts().access.requireSignedIn(request.presented, request));
     const lack = findRefusal(signedIn, wants, request.presented);
     if (lack !== undefined) await refuse(signedIn, lack, request);
     if (stepUp !== undefined) await parts().requireStepUp(signedIn, stepUp, request);

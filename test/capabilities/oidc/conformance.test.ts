@@ -323,7 +323,8 @@ describe('the documents of the provider', () => {
       assert.deepEqual(of('response_modes_supported'), ['form_post', 'query']);
       assert.deepEqual(of('code_challenge_methods_supported'), ['S256']);
       assert.deepEqual(of('grant_types_supported'), [
-        ...['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+        ...['authorization_code', 'client_credentials', 'refresh_token'],
+        'urn:ietf:params:oauth:grant-type:device_code',
       ]);
       assert.deepEqual(of('subject_types_supported'), ['public']);
       // Users who have chosen no language have none.

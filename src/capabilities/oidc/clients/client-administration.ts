@@ -3,8 +3,9 @@ import type { AuditOf } from '../../../core/audit/audit.ts';
 import type { ChangeKindOf } from '../../../core/audit/event.ts';
 import type { Actor } from '../../../core/changes/administration.ts';
 import { ChangeRefused } from '../../../core/users/change-refused.ts';
-import type { RequireRights, Rights } from '../../../core/users/scopes.ts';
+import { admins, type RequireRights, type Rights } from '../../../core/users/scopes.ts';
 import type { Database } from '../../../ground/database/database.ts';
+import { printable } from '../../../ground/text/printable.ts';
 import type { events } from '../events.ts';
 import type { NewResource, Resource, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
@@ -37,7 +38,18 @@ export interface ClientAdministrationOptions {
  * Returns the rights that an administrator needs to change the client: the groups whose members alone may use it. No client holds scopes of
  * Janua.
  */
-export const rightsOfClient = ({ groups }: Pick<ClientSettings, 'groups'>): Rights => ({ groups, scopes: [] });
+export const rightsOfClient = ({
+  groups,
+  own,
+  pkce,
+  machine,
+}: Pick<ClientSettings, 'groups' | 'own' | 'pkce' | 'machine'>): Rights => ({
+  // Only members of `admins` decide what a program may do.
+  groups: machine === undefined ? groups : [...groups, admins],
+  scopes: [],
+  addedBy: null,
+  isTrusted: own || pkce === 'optional',
+});
 
 type AddedResource = Omit<NewResource, 'alg'> & Partial<Pick<NewResource, 'alg'>>;
 
@@ -70,7 +82,19 @@ export function createClientAdministration(
 
   async function requireGood(client: NewClient): Promise<void> {
     refuse(findClientFaults(client, { groups: await groupNames(), privateHosts }));
+    for (const [uri, scopes] of Object.entries(client.machine?.may ?? {})) {
+      const known = (await resources.find(uri))?.scopes;
+      const values = { uri: printable(uri.slice(0, 255)), scopes: known?.join(', ') ?? '' };
+      if (known === undefined) refuse([{ field: 'may', code: 'unknown-resource', values }]);
+      if (scopes.some((scope) => !known?.includes(scope))) refuse([{ field: 'may', code: 'not-of-resource', values }]);
+    }
   }
+
+  /** Notes who grants what a program may do. */
+  const granted = <Settings extends Partial<ClientSettings>>(settings: Settings): Settings =>
+    settings.machine === undefined
+      ? settings
+      : { ...settings, machine: { ...settings.machine, grantedBy: actor.actorId } };
 
   async function changeSecrets(
     id: string,
@@ -98,7 +122,7 @@ export function createClientAdministration(
 
     /** Adds a client, and returns it with its secret, which cannot be read again. */
     async addClient(client: NewClient) {
-      const normalized = { ...client, name: client.name.trim() };
+      const normalized = granted({ ...client, name: client.name.trim() });
       await requireGood(normalized);
       judge(normalized);
       return clients.add(normalized, recordClient('client-added'));
@@ -108,9 +132,11 @@ export function createClientAdministration(
       const client = await requireClient(id);
       const whole = { ...client, ...changes, isPublic: client.secrets === undefined };
       await requireGood({ ...whole, name: whole.name.trim() });
-      const settings = { ...changes, name: whole.name.trim() };
+      const settings = granted({ ...changes, name: whole.name.trim() });
       const changed = await clients.change(id, settings, judge, recordClient('client-changed'));
       if (changed === undefined) throw noSuchClient();
+      // Tokens are worth nothing without the grant. Another grant must not bring them back.
+      if (client.machine !== undefined && changed.machine === undefined) await endGrantsOf(id);
       return changed;
     },
 

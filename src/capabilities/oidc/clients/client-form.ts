@@ -3,6 +3,7 @@ import { readNames } from '../../../core/users/scopes.ts';
 import type { Field, Fields, Input } from '../../../web/action.ts';
 import type { Request } from '../../../web/types.ts';
 import { signatures } from '../keys/signing-keys.ts';
+import { type Machine, machineScopes } from '../machines/machine.ts';
 import { maxNameLength, maxSecretName } from './client-rules.ts';
 import { longestDays } from './client-secrets.ts';
 import { type Client, type ClientSettings, pkceSettings } from './clients.ts';
@@ -51,6 +52,27 @@ export const fields = {
     description: 'How its ID tokens and logout tokens are signed: `RS256` (default) or `ES256`',
     examples: ['RS256'],
   },
+  machine: {
+    ...flag,
+    description: 'Whether it is a program that acts as itself (`client_credentials`). It then signs no users in',
+  },
+  machine_scopes: {
+    list: true,
+    maxLength: 200,
+    description: `What such a program may do here: ${machineScopes.map((scope) => `\`${scope}\``).join(', ')}`,
+    examples: ['users:read users:write'],
+  },
+  within: {
+    list: true,
+    maxLength: 6400,
+    description: 'The groups on whose members and clients it may do this',
+    examples: ['staff'],
+  },
+  may: {
+    ...addresses,
+    description: 'Resources for which it may get tokens, each with scopes: `URI=SCOPE,SCOPE`',
+    examples: ['https://files.example.com=files:read,files:write'],
+  },
 } as const satisfies Fields;
 
 export const newFields = {
@@ -97,11 +119,35 @@ export function readSettings(input: Input<typeof fields>, request: Request): Par
   });
   const backchannel = input.backchannel_logout_uri?.trim();
   const page = input.client_uri?.trim();
+  const machine = readMachine(input, isForm);
   return {
     ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
     ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
     ...(page !== undefined && { clientUri: page || undefined }),
+    ...(machine !== undefined && { machine: machine || undefined }),
   };
+}
+
+/** Undefined if the request does not tell. False if the client is to act for users alone. */
+function readMachine(
+  { machine, machine_scopes, within, may }: Input<typeof fields>,
+  isForm: boolean,
+): Machine | false | undefined {
+  const isMachine = readFlag(machine, isForm) ?? ([machine_scopes, within, may].some(Boolean) || undefined);
+  return isMachine && { scopes: readNames(machine_scopes), within: readNames(within), may: readMay(may) };
+}
+
+/** @throws {InvalidFields} */
+export function readMay(text = ''): Machine['may'] {
+  const entries = text
+    .split(/\s+/)
+    .filter(Boolean)
+    .map((entry) => {
+      const [, uri, scopes] = /^([^=]+)=([^=]+)$/.exec(entry) ?? [];
+      if (uri === undefined || scopes === undefined) throw new InvalidFields({ field: 'may', code: 'malformed' });
+      return [uri, [...new Set(scopes.split(',').filter(Boolean))]] as const;
+    });
+  return Object.fromEntries(entries);
 }
 
 const readAddresses = (text: string | undefined, isForm: boolean) =>
@@ -134,4 +180,10 @@ export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client
   groups: client.groups.join(' '),
   pkce: client.pkce,
   id_token_signed_response_alg: client.idTokenAlg,
+  machine: String(client.machine !== undefined),
+  machine_scopes: client.machine?.scopes.join(' ') ?? '',
+  within: client.machine?.within.join(' ') ?? '',
+  may: Object.entries(client.machine?.may ?? {})
+    .map(([uri, scopes]) => `${uri}=${scopes.join(',')}`)
+    .join('\n'),
 });

@@ -1,6 +1,7 @@
 import type { FieldFault } from '../../../core/access/refusal.ts';
-import { ownScopes } from '../../../core/users/scopes.ts';
+import { admins, ownScopes } from '../../../core/users/scopes.ts';
 import { isPlainLine, printable } from '../../../ground/text/printable.ts';
+import { machineScopes } from '../machines/machine.ts';
 import type { NewResource } from '../resources/resources.ts';
 import { providerScopes } from '../sign-in/requested-scopes.ts';
 import { longestDays, type NewSecret } from './client-secrets.ts';
@@ -23,7 +24,7 @@ export interface ClientRules {
 
 /** Finds the faults of a client, field by field. */
 export function findClientFaults(client: NewClient, { groups, privateHosts }: ClientRules): FieldFault[] {
-  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, clientUri, device } = client;
+  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, clientUri, device, machine } = client;
   const judge = (field: string, uris: readonly string[]): FieldFault | false => {
     if (uris.length > mostAddresses) return { field, code: 'too-many', values: { count: mostAddresses } };
     const [fault] = uris.flatMap((uri) => {
@@ -37,7 +38,7 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
     name === '' && { field: 'name', code: 'missing' },
     [...name].length > maxNameLength && { field: 'name', code: 'too-long', values: { count: maxNameLength } },
     !isPlainLine(name) && { field: 'name', code: 'malformed' },
-    redirectUris.length === 0 && !device && { field: 'redirect_uris', code: 'missing' },
+    redirectUris.length === 0 && !device && machine === undefined && { field: 'redirect_uris', code: 'missing' },
     judge('redirect_uris', redirectUris),
     judge('post_logout_redirect_uris', postLogoutRedirectUris),
     backchannelLogoutUri !== undefined &&
@@ -53,8 +54,39 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
       code: 'unknown-group',
       values: { name: printable(unknownGroup.slice(0, 64)) },
     },
+    ...findMachineFaults(client, groups),
   ];
   return checks.filter((fault) => fault !== false);
+}
+
+/** Finds the faults of a program that acts as itself. Its resources are judged where they are stored. */
+function findMachineFaults(
+  { machine, isPublic, device, own, redirectUris, secondFactor }: NewClient,
+  groups: ClientRules['groups'],
+): (FieldFault | false)[] {
+  if (machine === undefined) return [];
+  const { scopes, within, may } = machine;
+  const code = 'not-of-program';
+  const unknown = within.find((group) => group === admins || groups?.includes(group) === false);
+  return [
+    isPublic && { field: 'public', code },
+    device && { field: 'device', code },
+    own && { field: 'own', code },
+    secondFactor && { field: 'second_factor', code },
+    redirectUris.length > 0 && { field: 'redirect_uris', code },
+    scopes.length === 0 && Object.keys(may).length === 0 && { field: 'machine_scopes', code: 'missing' },
+    scopes.some((scope) => !machineScopes.some((known) => known === scope)) && {
+      field: 'machine_scopes',
+      code: 'not-a-program-scope',
+      values: { scopes: machineScopes.join(', ') },
+    },
+    scopes.length > 0 && within.length === 0 && { field: 'within', code: 'missing' },
+    unknown !== undefined && {
+      field: 'within',
+      code: unknown === admins ? 'not-within-admins' : 'unknown-group',
+      values: { name: printable(unknown.slice(0, 64)) },
+    },
+  ];
 }
 
 /** Characters of the longest name of a secret. */

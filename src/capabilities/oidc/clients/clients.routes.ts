@@ -1,7 +1,7 @@
 import type { SignedIn } from '../../../core/access/access.ts';
 import { changeRefusals } from '../../../core/access/change-refusals.ts';
 import { type Answer, Refusal } from '../../../core/access/refusal.ts';
-import { beyondOwn, holds, requireRightsOf } from '../../../core/access/rights.ts';
+import { beyondOwn, holds, holdsAll, requireRightsOf } from '../../../core/access/rights.ts';
 import type { Actor } from '../../../core/changes/administration.ts';
 import type { Groups } from '../../../core/users/groups.ts';
 import type { RequireRights } from '../../../core/users/scopes.ts';
@@ -41,7 +41,7 @@ const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'The
 
 const page = '/admin/clients';
 const params = { id: { description: 'The `client_id`', examples: [exampleId] } };
-const config = { signedIn: true, scope: 'clients:write' } as const;
+const config = { signedIn: true, scope: 'clients:write', machines: true } as const;
 const freshly = (title: 'add' | 'change' | 'addSecret' | 'removeSecret' | 'rotate' | 'remove') => ({
   ...config,
   freshProof: { page: ({ admin }: Words) => admin.clients[title] },
@@ -62,6 +62,19 @@ const clientFields = {
   groups: listOf(text('staff'), fields.groups.description),
   pkce: text('nonce', fields.pkce.description),
   id_token_signed_response_alg: text('RS256', fields.id_token_signed_response_alg.description),
+  machine: {
+    ...orNull(
+      object('What it may do as itself', {
+        scopes: listOf(text('users:read'), fields.machine_scopes.description),
+        within: listOf(text('staff'), fields.within.description),
+        may: listOf(
+          object('A resource', { uri: text('https://files.example.com'), scopes: listOf(text('files:read')) }),
+        ),
+        granted_by: orNull(text(exampleId, 'The administrator, without whom the grant ends. Null for a command')),
+      }),
+    ),
+    description: 'Null for a client that signs users in',
+  },
   secrets: listOf(
     object('A secret', { name: text('first'), created_at: time, expires_at: orNull(time), last_used_at: orNull(time) }),
     'Its secrets, without their texts. A public client has none',
@@ -88,7 +101,11 @@ const actionsFor = (signedIn: SignedIn, client: Client) =>
 
 /** Returns the groups as the form shows them. Administrators can choose only groups that they hold themselves. */
 const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
-  names.map((name) => ({ name, held: holds(signedIn, rightsOfClient({ groups: [name] })) }));
+  names.map((name) => ({ name, held: holds(signedIn, { groups: [name], scopes: [] }) }));
+
+/** A program sees only the clients that it may change. */
+const isShown = (signedIn: SignedIn, client: Client) =>
+  signedIn.machine === undefined || holds(signedIn, rightsOfClient(client));
 
 type Parts = () => ClientRouteParts;
 
@@ -105,7 +122,7 @@ function describeServer({ publicOrigins }: ServerOptions) {
 
 async function requireClient(parts: Parts, request: Request): Promise<Client> {
   const client = await parts().clients.find((request.params as { readonly id: string }).id);
-  if (client === undefined) throw new Refusal(noSuchClient);
+  if (client === undefined || !isShown(signedInOf(request), client)) throw new Refusal(noSuchClient);
   return client;
 }
 
@@ -140,11 +157,13 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
       { next_cursor: null },
     ),
     browser: 'The page with the clients',
-    async handle({ query }) {
+    async handle(request) {
+      const { query } = request;
       const { limit, after } = readList(query, { keyLength: 2 });
       const found = await parts().clients.findPage(limit + 1, after);
       const { entries, next_cursor } = pageOf(found, limit, ({ name, id }) => [name, id]);
-      return { ...describeServer(options), clients: entries.map(describeClient), next_cursor, query };
+      const shown = entries.filter((client) => isShown(signedInOf(request), client));
+      return { ...describeServer(options), clients: shown.map(describeClient), next_cursor, query };
     },
   });
 
@@ -158,7 +177,10 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
     answer: json('The client was added', object('The client', { ...clientFields, ...secret })),
     status: 201,
     browser: 'The page with the id and the secret',
-    show: async (request) => ({ groups: choiceOf(signedInOf(request), await parts().groups.names()) }),
+    show: async (request) => ({
+      groups: choiceOf(signedInOf(request), await parts().groups.names()),
+      mayGrant: holdsAll(signedInOf(request)),
+    }),
     async submit(request, reply, input) {
       const settings = { ...defaultSettings, ...readSettings(input, request), isPublic: input.public === 'true' };
       const added = await administrationOf(parts, request).addClient(settings);
@@ -204,7 +226,11 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
       const values = request.method === 'POST' ? typed : valuesOf(client);
       // A group that was removed stays in the form until the administrator unticks it.
       const names = [...new Set([...(await parts().groups.names()), ...client.groups])];
-      return { ...describeClient(client), values, groups: choiceOf(signedInOf(request), names) };
+      const signedIn = signedInOf(request);
+      return {
+        ...describeClient(client),
+        ...{ values, groups: choiceOf(signedIn, names), mayGrant: holdsAll(signedIn) },
+      };
     },
     async submit(request, reply, input) {
       const { id } = await requireOwnRights(parts, request);

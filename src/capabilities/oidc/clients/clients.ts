@@ -8,6 +8,7 @@ import type { Row } from '../../../ground/database/schema.ts';
 import { shareAnswer } from '../../../ground/database/share-answer.ts';
 import { inTransactionOn } from '../../../ground/database/transaction.ts';
 import type { Signature } from '../keys/signing-keys.ts';
+import type { Machine } from '../machines/machine.ts';
 import { type ClientSecret, createClientSecret, firstSecret, readSecrets, withUse } from './client-secrets.ts';
 
 /**
@@ -37,6 +38,8 @@ export interface ClientSettings {
   readonly pkce: PkceSetting;
   /** The algorithm that signs its ID tokens and logout tokens. */
   readonly idTokenAlg: Signature;
+  /** What the client may do as itself. Undefined: it signs users in, and no more. */
+  readonly machine: Machine | undefined;
 }
 
 /** The settings of a new client, unless the operator says otherwise. */
@@ -52,6 +55,7 @@ export const defaultSettings: ClientSettings = {
   groups: [],
   pkce: 'nonce',
   idTokenAlg: 'RS256',
+  machine: undefined,
 };
 
 /** An application that signs its users in here. */
@@ -237,7 +241,7 @@ function toColumns({ name, ...client }: ClientSettings) {
 }
 
 export function toClient(row: Row<'janua_clients'>): Client {
-  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg';
+  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg' | 'machine';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,
   );
@@ -248,6 +252,7 @@ export function toClient(row: Row<'janua_clients'>): Client {
     ...settings,
     backchannelLogoutUri: settings.backchannelLogoutUri,
     clientUri: settings.clientUri,
+    machine: settings.machine,
     // A client that was added before this setting existed keeps the rule of that time.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',

@@ -16,6 +16,14 @@ export const describeClient = ({ id, name, secrets, createdAt, ...client }: Clie
   groups: client.groups,
   pkce: secrets === undefined ? 'required' : client.pkce,
   id_token_signed_response_alg: client.idTokenAlg,
+  machine: client.machine
+    ? {
+        scopes: client.machine.scopes,
+        within: client.machine.within,
+        may: Object.entries(client.machine.may).map(([uri, scopes]) => ({ uri, scopes })),
+        granted_by: client.machine.grantedBy ?? null,
+      }
+    : null,
   secrets: (secrets ?? []).map((secret) => ({
     name: secret.name,
     created_at: new Date(secret.createdAt).toISOString(),

@@ -1,5 +1,6 @@
 import { type Listed, type Page, wordsFor } from '../../../web/page.ts';
 import { view } from '../../../web/view.ts';
+import { machineScopes } from '../machines/machine.ts';
 import type { describeClient } from './describe-client.ts';
 
 declare module '../../../web/view.ts' {
@@ -72,7 +73,8 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
       name,
       address: mayListUsers ? `/admin/users?group=${encodeURIComponent(name)}` : undefined,
     })),
-    kind: client.public ? words.isPublic : words.hasSecret,
+    kind: client.machine ? words.machine : client.public ? words.isPublic : words.hasSecret,
+    rights: client.machine && describeMachine(client.machine, words),
     options: options.filter((name) => client[name]).map((name) => words.options[name]),
     // Each secret has its own link that removes it.
     actions: client.actions
@@ -93,12 +95,28 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
   };
 }
 
+/** Describes what a program may do, line by line. */
+const describeMachine = (
+  { scopes, within, may }: NonNullable<Client['machine']>,
+  words: Page['words']['admin']['clients'],
+) => [
+  ...scopes.map((scope) => wordsFor(words.machineScopes, scope)),
+  ...(within.length > 0 ? [`${words.within}: ${within.join(', ')}`] : []),
+  ...may.map(({ uri, scopes: at }) => `${uri}: ${at.join(', ')}`),
+];
+
+interface Choices {
+  readonly groups: readonly Choice[];
+  /** Whether the user may decide what a program may do as itself. */
+  readonly mayGrant: boolean;
+}
+
 interface Choice {
   readonly name: string;
   readonly held: boolean;
 }
 
-function fieldsOf(groups: readonly Choice[], page: Page) {
+function fieldsOf({ groups, mayGrant }: Choices, page: Page) {
   const { words, values, errorOf } = page;
   const { clients } = words.admin;
   const ticked = (values.groups ?? '').split(' ');
@@ -118,18 +136,29 @@ function fieldsOf(groups: readonly Choice[], page: Page) {
       ...{ field, choices, label: texts.label, hint: texts.hint, error: errorOf(field) },
     })),
     options: options.map((name) => ({ name, text: clients.options[name], isTicked: values[name] === 'true' })),
+    machine: mayGrant
+      ? {
+          isTicked: values.machine === 'true',
+          error: errorOf('machine_scopes'),
+          scopes: machineScopes.map((name) => ({
+            name,
+            text: wordsFor(clients.machineScopes, name),
+            isTicked: (values.machine_scopes ?? '').split(' ').includes(name),
+          })),
+        }
+      : undefined,
   };
 }
 
 /** The form, or the client that was added by it. */
 type NewClient =
-  | { readonly groups: readonly Choice[]; readonly client_id?: undefined }
+  | (Choices & { readonly client_id?: undefined })
   | (Client & Server & { readonly client_secret: string | null });
 
 function describeNewClient(answer: NewClient, page: Page) {
   const { words, interpolate, values } = page;
   if (answer.client_id === undefined)
-    return { form: { ...page, ...fieldsOf(answer.groups, page) }, isPublic: values.public === 'true' };
+    return { form: { ...page, ...fieldsOf(answer, page) }, isPublic: values.public === 'true' };
   const { name, client_id, issuer, discovery, client_secret } = answer;
   return {
     added: {
@@ -142,13 +171,13 @@ function describeNewClient(answer: NewClient, page: Page) {
 const secretOf = (id: string, client_secret: string | null | undefined, { secretOf, words }: Page) =>
   client_secret ? { client_secret, secret: secretOf(client_secret, words.admin.clients.id, id) } : {};
 
-type Change = Omit<Client, 'groups'> & { readonly groups: readonly Choice[] };
+type Change = Omit<Client, 'groups'> & Choices;
 
 const describeChange = (client: Change, page: Page) => ({
   name: client.name,
   title: titleOf(page.words.admin.clients.change, client),
   here: addressOf(client),
-  form: { ...page, ...fieldsOf(client.groups, page) },
+  form: { ...page, ...fieldsOf(client, page) },
 });
 
 const describeRemoval = (client: Client, { words, interpolate }: Page) => ({

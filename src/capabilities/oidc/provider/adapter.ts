@@ -1,6 +1,7 @@
 import type { ClientMetadata } from 'oidc-provider';
 import type { Client } from '../clients/clients.ts';
 import { codeGrant, deviceGrant, refreshGrant } from '../clients/library-client.ts';
+import { machineGrant } from '../machines/machine.ts';
 import type { Payload } from '../records/record-rows.ts';
 import type { Records } from '../records/records.ts';
 import { AlreadyUsed, PolledTooFast } from '../records/records.ts';
@@ -27,11 +28,7 @@ const metadataOf = (client: Client): ClientMetadata => ({
   redirect_uris: [...client.redirectUris],
   post_logout_redirect_uris: [...client.postLogoutRedirectUris],
   response_types: client.redirectUris.length > 0 ? ['code'] : [],
-  grant_types: [
-    ...(client.redirectUris.length > 0 ? [codeGrant] : []),
-    refreshGrant,
-    ...(client.device ? [deviceGrant] : []),
-  ],
+  grant_types: grantTypesOf(client),
   token_endpoint_auth_method: client.secrets === undefined ? 'none' : 'client_secret_basic',
   ...(client.secrets !== undefined && { client_secret: placeholder, secrets: client.secrets }),
   ...(client.backchannelLogoutUri !== undefined && {
@@ -43,7 +40,13 @@ const metadataOf = (client: Client): ClientMetadata => ({
   groups: client.groups,
   secondFactor: client.secondFactor,
   pkce: client.pkce,
+  machine: client.machine,
 });
+
+const grantTypesOf = ({ redirectUris, device, machine }: Client): string[] =>
+  machine === undefined
+    ? [...(redirectUris.length > 0 ? [codeGrant] : []), refreshGrant, ...(device ? [deviceGrant] : [])]
+    : [machineGrant];
 
 /**
  * Returns a resource as a client that can only ask about its tokens. It has neither redirect addresses nor grant types, and other endpoints

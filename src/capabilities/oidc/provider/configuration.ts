@@ -5,6 +5,7 @@ import { acrValues, claimsOf, claimsOfScopes } from '../claims.ts';
 import { codeGrant, findMissingChallenge, mayUse, outlivesSession, refreshGrant } from '../clients/library-client.ts';
 import { isSameOrigin } from '../clients/uri-rules.ts';
 import { signatures } from '../keys/signing-keys.ts';
+import { machineTokenSeconds } from '../machines/machine.ts';
 import type { Derive } from '../records/derived-ids.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from '../sign-in/pending-address.ts';
 import { adapterOf } from './adapter.ts';
@@ -50,7 +51,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
       ...(options.allowsDocument ? (['private_key_jwt'] as const) : []),
     ],
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
-    extraClientMetadata: { properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets'] },
+    extraClientMetadata: { properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets', 'machine'] },
     enabledJWA: {
       idTokenSigningAlgValues: [...signatures],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
@@ -100,6 +101,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     ttl: {
       AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600,
       AuthorizationCode: 60,
+      ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? machineTokenSeconds,
       DeviceCode: 600,
       Grant: options.sessionSeconds,
       IdToken: 3600,

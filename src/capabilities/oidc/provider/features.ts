@@ -1,8 +1,9 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Account } from '../../../core/users/account.ts';
-import { readNames } from '../../../core/users/scopes.ts';
+import { ownScopes, readNames } from '../../../core/users/scopes.ts';
 import { claimsOf } from '../claims.ts';
 import { isDocumentClient, mayUse, type ProviderClient } from '../clients/library-client.ts';
+import { type Machine, machineGrant, machineTokenSeconds, onlyResource, scopesAt } from '../machines/machine.ts';
 import { prefetch } from './fetch.ts';
 import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
@@ -16,6 +17,7 @@ export const createFeatures = (options: ProviderOptions): Features => ({
   dPoP: { enabled: false },
   pushedAuthorizationRequests: { enabled: false },
   claimsParameter: { enabled: true },
+  clientCredentials: { enabled: true },
   backchannelLogout: { enabled: true },
   rpInitiatedLogout: { enabled: true },
   revocation: {
@@ -26,6 +28,7 @@ export const createFeatures = (options: ProviderOptions): Features => ({
     enabled: true,
     async allowedPolicy(ctx, client, token) {
       if (await mayAsk(client, token, options)) {
+        if ((token as IssuedToken).kind === 'ClientCredentials') return isProgramsToken(token, options);
         const account = await findUserOfToken(ctx, client, token, options);
         ctx.state.username = account && usernameFor(token, account);
         return account !== undefined;
@@ -108,6 +111,17 @@ async function findUserOfToken(
   return account !== undefined && mayUse({ clientId, groups }, account.user) ? account : undefined;
 }
 
+/** Tells whether a program may still have its token, and all that it carries. */
+async function isProgramsToken(
+  { clientId = '', aud, scope }: IssuedToken,
+  { findClient, isGranted, issuer }: ProviderOptions,
+): Promise<boolean> {
+  const { machine } = (await findClient(clientId)) ?? {};
+  if (machine === undefined || !(await isGranted(machine))) return false;
+  const allowed = scopesAt(machine, String(aud), issuer);
+  return readNames(scope).every((name) => allowed.includes(name));
+}
+
 /**
  * Tells whether a client may ask about a token. A resource with a secret may ask about tokens that were made for it, and an application
  * about its own. If a resource has no secret, a client with an address on its origin may ask instead.
@@ -123,15 +137,50 @@ async function mayAsk(client: ProviderClient, token: IssuedToken, { findResource
   return resource !== undefined && resource.clientId === undefined;
 }
 
-function createResourceIndicators({ findResource }: ProviderOptions): Features['resourceIndicators'] {
+type OidcContext = KoaContextWithOIDC['oidc'];
+
+/**
+ * Narrows the scopes of a program's request to those that it may have at the resource. Without any, it gets them all (RFC 6749 3.3).
+ * @throws {errors.InvalidTarget} for a resource at which it may have none; {errors.InvalidScope} if it may have none of those
+ */
+async function narrowToGrant(
+  { client, params = {} }: OidcContext,
+  uri: string,
+  { isGranted, issuer }: ProviderOptions,
+) {
+  const machine = client?.machine as Machine | undefined;
+  const allowed = machine && (await isGranted(machine)) ? scopesAt(machine, uri, issuer) : [];
+  if (allowed.length === 0) throw new errors.InvalidTarget('unknown resource');
+  const asked = readNames(typeof params.scope === 'string' ? params.scope : '');
+  const scopes = asked.length === 0 ? allowed : allowed.filter((scope) => asked.includes(scope));
+  if (scopes.length === 0) throw new errors.InvalidScope('no scope was granted', asked.join(' '));
+  params.scope = scopes.join(' ');
+}
+
+function createResourceIndicators(options: ProviderOptions): Features['resourceIndicators'] {
+  const { findResource, issuer } = options;
   return {
     enabled: true,
-    defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],
+    async defaultResource({ oidc }, { machine }, oneOf) {
+      if (oidc.params?.grant_type !== machineGrant) return oneOf ?? [];
+      const only = machine === undefined ? undefined : onlyResource(machine as Machine, issuer);
+      if (only === undefined) throw new errors.InvalidTarget('name the resource');
+      return only;
+    },
     // A token request need not repeat the resource of the authorization request. There is one at most.
     useGrantedResource: async () => true,
     async getResourceServerInfo({ oidc }, uri) {
       // A token is for one resource, and the page of the consent shows one.
       if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
+      const isProgram = oidc.params?.grant_type === machineGrant;
+      if (isProgram) await narrowToGrant(oidc, uri, options);
+      if (isProgram && uri === issuer)
+        return {
+          scope: Object.keys(ownScopes).join(' '),
+          audience: issuer,
+          accessTokenFormat: 'opaque',
+          accessTokenTTL: machineTokenSeconds,
+        };
       const resource = await findResource(uri);
       if (resource === undefined) throw new errors.InvalidTarget('unknown resource');
       const isSigned = resource.tokenFormat === 'jwt';

@@ -9,6 +9,7 @@ import type { ProviderClient } from '../clients/library-client.ts';
 import type { RefusalReason } from '../events.ts';
 import type { RetiredKeys } from '../keys/retired-keys.ts';
 import type { SigningKey } from '../keys/signing-keys.ts';
+import type { IsGranted } from '../machines/find-machine.ts';
 import type { Resource } from '../resources/resources.ts';
 import type { AdapterOptions } from './adapter.ts';
 import type { ProviderRequest } from './requests.ts';
@@ -23,6 +24,8 @@ export interface ProviderOptions extends AdapterOptions {
   readonly noteSecret: Clients['noteUse'];
   /** The key from which ids, cookie keys and signatures are derived (`createDerive`). */
   readonly key: Buffer;
+  /** Tells whether the grant of a program that acts as itself is still valid. */
+  readonly isGranted: IsGranted;
   readonly findResource: (uri: string) => Promise<Resource | undefined>;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly subjectOf: (user: User) => Promise<string>;

@@ -57,7 +57,12 @@ const renewalMilliseconds = 3_600_000;
 const pollMilliseconds = 5000;
 
 /** Kinds of records whose payload never changes. */
-const kindsWithoutUpdate: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
+const kindsWithoutUpdate: ReadonlySet<string> = new Set([
+  'AccessToken',
+  'AuthorizationCode',
+  'ClientCredentials',
+  'RefreshToken',
+]);
 
 /** Milliseconds for which a used assertion is stored at least. */
 const leastKept = 300_000;

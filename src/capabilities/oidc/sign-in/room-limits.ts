@@ -2,6 +2,7 @@ import type { Database } from '../../../ground/database/database.ts';
 import { removeBeyond } from '../../../ground/database/deletions.ts';
 import { repeated } from '../../../ground/database/transaction.ts';
 import { endSiteOf } from '../../../ground/text/networks.ts';
+import { mostMachineTokens } from '../machines/machine.ts';
 import { type Payload, table } from '../records/record-rows.ts';
 
 /**
@@ -9,13 +10,14 @@ import { type Payload, table } from '../records/record-rows.ts';
  */
 export const mostWaiting = { ofUser: 20, ofDevices: 1000 };
 
-/** Returns the key that a waiting request counts for: the user of a sign-in, or the network of a device. */
-export function partyOf(model: string, { session, deviceInfo }: Payload): string | undefined {
+/** Returns the key that a record counts for: the user of a waiting sign-in, the network of a device, or the client of a program's token. */
+export function partyOf(model: string, { session, deviceInfo, clientId }: Payload): string | undefined {
+  if (model === 'ClientCredentials') return String(clientId);
   if (model === 'Interaction') return (session as { accountId?: string } | undefined)?.accountId;
   return model === 'DeviceCode' ? endSiteOf((deviceInfo as { address?: string } | undefined)?.address) : undefined;
 }
 
-/** Deletes the oldest waiting requests beyond the limit: of the user, or of the network with the most devices. */
+/** Deletes the oldest records beyond the limit: of the user, of the program, or of the network with the most devices. */
 export async function makeRoom(database: Database, model: string, party: string): Promise<void> {
   const waiting = database.selectFrom(table).where('model', '=', model);
 
@@ -25,6 +27,7 @@ export async function makeRoom(database: Database, model: string, party: string)
     await repeated(() => removeBeyond(database, table, latest, most));
   }
 
+  if (model === 'ClientCredentials') return keepLatest(party, mostMachineTokens);
   if (model === 'Interaction') return keepLatest(party, mostWaiting.ofUser);
   const counts = await waiting
     .where('party', 'is not', null)

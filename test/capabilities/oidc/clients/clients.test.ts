@@ -27,6 +27,7 @@ const wiki: NewClient = {
   secondFactor: true,
   pkce: 'nonce',
   idTokenAlg: 'RS256',
+  machine: undefined,
   groups: ['staff'],
   isPublic: false,
 };

@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Machine } from '../../../../src/capabilities/oidc/machines/machine.ts';
+import { mostMachineTokens } from '../../../../src/capabilities/oidc/machines/machine.ts';
+import { stampOf } from '../../../../src/core/users/account.ts';
+import { admins } from '../../../../src/core/users/scopes.ts';
+import { missing } from '../../../servers/missing.ts';
+import type { StoreChoice } from '../../../stores.ts';
+import { addTo, signInWith } from '../../admin/administrator.ts';
+import { openProvider, type ProviderUnderTest, wiki } from '../application.ts';
+
+const files = 'https://files.example.com';
+const allScopes = ['users:read', 'users:write', 'sessions:write', 'clients:write'];
+
+const choices = [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'Redis' },
+  { users: 'MariaDB', sessions: 'SQL' },
+] satisfies StoreChoice[];
+
+interface Program {
+  readonly id: string;
+  readonly secret: string;
+}
+
+for (const stores of choices)
+  describe(`a program that acts as itself, on ${stores.users}`, {
+    skip: missing(stores.users, stores.sessions),
+  }, () => {
+    let server: ProviderUnderTest;
+    const ids: Record<string, string> = {};
+    before(async () => {
+      server = await openProvider({
+        stores,
+        settings: { SCOPES: ['reports:read'], MAIL_URL: 'smtp://127.0.0.1:1', MAIL_FROM: 'janua@example.com' },
+      });
+      const { groups, resources } = server.janua.services;
+      await groups.add({ name: 'staff', description: '', scopes: ['reports:read'] });
+      await groups.add({ name: 'finance', description: '', scopes: [] });
+      await groups.add({ name: 'helpdesk', description: '', scopes: ['users:read', 'users:write'] });
+      await resources.add({ uri: files, scopes: ['files:read', 'files:write'], tokenFormat: 'opaque', alg: 'RS256' });
+      for (const [name, names] of Object.entries({
+        member: ['staff'],
+        both: ['staff', 'finance'],
+        helper: ['staff', 'helpdesk'],
+        other: ['finance'],
+        nobody: [],
+        chief: [admins],
+      }))
+        ids[name] = await addTo(server.janua, `${name}@example.com`, names);
+    });
+    after(() => server[Symbol.asyncDispose]());
+
+    /** Gives the headers of a new session, because the tests move the clock. */
+    async function signIn(id = '') {
+      const { users, sessions } = server.janua.services;
+      const account = (await users.findById(id)) ?? assert.fail();
+      const session = await sessions.start({ userId: id, stamp: stampOf(account) }, { methods: ['pwd', 'otp', 'mfa'] });
+      return { cookie: `session=${session.cookie}` };
+    }
+
+    async function addProgram(machine: Partial<Machine> = {}): Promise<Program> {
+      const granted = { scopes: allScopes, within: ['staff'], may: {}, ...machine };
+      const { client, secret = '' } = await server.janua.services.clientAdministration.addClient({
+        ...wiki,
+        ...{ own: false, redirectUris: [], machine: granted },
+      });
+      return { id: client.id, secret };
+    }
+
+    async function ask({ id, secret }: Program, parameters: Record<string, string> = {}) {
+      const answer = await fetch(`${server.origin}/oidc/token`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials', ...parameters }),
+      });
+      return (await answer.json()) as Record<string, string>;
+    }
+
+    async function tokenOf(program: Program, parameters?: Record<string, string>): Promise<string> {
+      const { access_token, ...answer } = await ask(program, parameters);
+      return access_token ?? assert.fail(JSON.stringify(answer));
+    }
+
+    async function send(token: string, method: 'GET' | 'POST', path: string, body?: object) {
+      const answer = await fetch(`${server.origin}${path}`, {
+        method,
+        redirect: 'manual',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'x-expected-format': 'application/json',
+          ...(body && { 'content-type': 'application/json' }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      return { status: answer.status, body: (await answer.json()) as Record<string, never> };
+    }
+
+    test('gets a token for an hour, with the scopes that it has and asks for, and no refresh token', async () => {
+      const program = await addProgram();
+      const { access_token, ...answer } = await ask(program);
+      assert.match(access_token ?? '', /^[\w-]{43}$/);
+      assert.deepEqual(answer, { token_type: 'Bearer', expires_in: 3600, scope: allScopes.join(' ') });
+      const narrow = await tokenOf(program, { scope: 'users:read audit:read openid' });
+      assert.equal((await send(narrow, 'GET', '/api/admin/users')).status, 200);
+      assert.equal((await send(narrow, 'POST', `/api/admin/users/${ids.member}/disable`, {})).status, 403);
+      assert.equal((await ask(program, { scope: 'audit:read' })).error, 'invalid_scope');
+      server.janua.pass(3_600_000);
+      assert.equal((await send(narrow, 'GET', '/api/admin/users')).status, 401);
+    });
+
+    test('gets tokens for the resources that it may use, and for no others', async () => {
+      const both = await addProgram({ may: { [files]: ['files:read'] } });
+      assert.equal((await ask(both)).error, 'invalid_target', 'it has to choose');
+      assert.equal((await ask(both, { resource: files, scope: 'files:read files:write' })).scope, 'files:read');
+      assert.equal((await ask(both, { resource: server.origin })).scope, allScopes.join(' '));
+      const one = await addProgram({ scopes: [], within: [], may: { [files]: ['files:read'] } });
+      const token = await tokenOf(one);
+      assert.equal((await ask(one, { resource: server.origin })).error, 'invalid_target');
+      assert.equal((await send(token, 'GET', '/api/admin/users')).status, 401);
+      const plain = await addProgram();
+      assert.equal((await ask(plain, { resource: files })).error, 'invalid_target');
+      assert.equal((await ask(plain, { resource: 'https://other.example.com' })).error, 'invalid_target');
+    });
+
+    test('is known to a resource that asks about its token, while its grant lasts', async () => {
+      const program = await addProgram({ scopes: [], within: [], may: { [files]: ['files:read'] } });
+      const { clientAdministration } = server.janua.services;
+      const { clientId, secret } = await clientAdministration.setResourceSecret(files);
+      const token = await tokenOf(program);
+      async function introspect() {
+        const answer = await fetch(`${server.origin}/oidc/introspection`, {
+          method: 'POST',
+          headers: { authorization: `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}` },
+          body: new URLSearchParams({ token }),
+        });
+        return (await answer.json()) as Record<string, unknown>;
+      }
+      const { active, scope, sub, client_id, username } = await introspect();
+      assert.deepEqual([active, scope, client_id, username], [true, 'files:read', program.id, undefined]);
+      assert.ok(sub === undefined || sub === program.id);
+      await clientAdministration.changeClient(program.id, {
+        machine: { scopes: [], within: [], may: { [files]: ['files:write'] } },
+      });
+      assert.deepEqual(await introspect(), { active: false });
+    });
+
+    test('reads and finds members of its groups with no more rights, and no one else', async () => {
+      const token = await tokenOf(await addProgram());
+      const names = async (query = '') =>
+        (
+          (await send(token, 'GET', `/api/admin/users${query}`)).body as unknown as { users: { username: string }[] }
+        ).users
+          .map(({ username }) => username)
+          .sort();
+      assert.deepEqual(await names(), ['member@example.com']);
+      assert.deepEqual(await names('?q=member'), ['member@example.com']);
+      for (const query of ['?q=chief', '?q=nobody', '?group=finance', '?q=both'])
+        assert.deepEqual(await names(query), [], query);
+      assert.equal((await send(token, 'GET', `/api/admin/users/${ids.member}`)).status, 200);
+      for (const name of ['both', 'helper', 'other', 'nobody', 'chief'])
+        assert.equal((await send(token, 'GET', `/api/admin/users/${ids[name]}`)).status, 404, name);
+      const { groups } = (await send(token, 'GET', '/api/admin/groups')).body as unknown as {
+        groups: { name: string }[];
+      };
+      assert.deepEqual(
+        groups.map(({ name }) => name),
+        ['staff'],
+      );
+    });
+
+    test('adds a user without a fresh proof, finds and changes that user, and is named in the audit', async () => {
+      const program = await addProgram();
+      const token = await tokenOf(program);
+      const email = `new-${program.id.toLowerCase().replaceAll(/\W|_/g, 'x')}@example.com`;
+      const sent = { email, first_name: 'New', last_name: 'User', invite: true };
+      assert.equal((await send(token, 'POST', '/api/admin/users', { ...sent, invite: false })).status, 403);
+      assert.equal((await send(token, 'POST', '/api/admin/users', { ...sent, groups: ['finance'] })).status, 403);
+      const added = await send(token, 'POST', '/api/admin/users', sent);
+      assert.equal(added.status, 201, JSON.stringify(added.body));
+      const { id } = added.body;
+      const other = await tokenOf(await addProgram());
+      assert.equal((await send(other, 'GET', `/api/admin/users/${id}`)).status, 404, 'another program');
+      const act = (action: string, body: object = {}) => send(token, 'POST', `/api/admin/users/${id}/${action}`, body);
+      assert.equal((await act('groups', { groups: ['staff'] })).status, 200);
+      assert.equal((await act('disable')).status, 200);
+      assert.equal((await act('enable')).status, 200);
+      assert.equal((await act('groups', { groups: [] })).status, 200);
+      for (const groups of [['finance'], [admins]]) assert.equal((await act('groups', { groups })).status, 403);
+      for (const action of ['verify', 'set-email'])
+        assert.equal((await act(action, { email: 'x@example.com' })).status, 403, action);
+      const events = (await server.janua.events({ userId: id })).filter(({ kind }) => kind.startsWith('user-'));
+      assert.deepEqual(new Set(events.map(({ actorId }) => actorId)), new Set([program.id]));
+      const audit = await server.janua.get('/api/admin/audit?kind=user-invited', await signIn(ids.chief));
+      assert.equal(audit.json().events[0].actor, 'Wiki');
+    });
+
+    test('changes members of its groups, and nobody with more rights or without groups', async () => {
+      const token = await tokenOf(await addProgram());
+      const act = (name: string, action: string, body: object = {}) =>
+        send(token, 'POST', `/api/admin/users/${ids[name]}/${action}`, body);
+      assert.equal((await act('member', 'end-sessions')).status, 200);
+      for (const name of ['both', 'helper', 'other', 'nobody', 'chief'])
+        for (const action of ['disable', 'end-sessions', 'groups', 'name', 'delete', 'send-reset'])
+          assert.ok([403, 404].includes((await act(name, action, { groups: ['staff'] })).status), `${name} ${action}`);
+      const account = await server.janua.services.users.findById(ids.nobody ?? '');
+      assert.deepEqual([account?.disabled, account?.user.groups], [false, []]);
+    });
+
+    test('changes clients that its groups guard, and none that asks for more trust', async () => {
+      const program = await addProgram();
+      const token = await tokenOf(program);
+      const { clientAdministration } = server.janua.services;
+      const add = async (settings: object) =>
+        (await clientAdministration.addClient({ ...wiki, own: false, ...settings })).client.id;
+      const guarded = await add({ groups: ['staff'] });
+      const others = [
+        await add({ groups: [] }),
+        await add({ groups: ['finance'] }),
+        await add({ groups: ['staff', 'finance'] }),
+        await add({ groups: ['staff'], own: true }),
+        await add({ groups: ['staff'], pkce: 'optional' }),
+        program.id,
+      ];
+      const { clients } = (await send(token, 'GET', '/api/admin/clients')).body as unknown as {
+        clients: { client_id: string }[];
+      };
+      assert.deepEqual(
+        clients.map(({ client_id }) => client_id),
+        [guarded],
+      );
+      const change = (id: string, body: object) => send(token, 'POST', `/api/admin/clients/${id}/change`, body);
+      assert.equal((await change(guarded, { name: 'Notes' })).status, 200);
+      for (const body of [
+        { groups: [] },
+        { groups: ['finance'] },
+        { own: true },
+        { pkce: 'optional' },
+        { machine: true, machine_scopes: ['users:read'], within: ['staff'], redirect_uris: [] },
+      ])
+        assert.equal((await change(guarded, body)).status, 403, JSON.stringify(body));
+      assert.equal((await send(token, 'POST', `/api/admin/clients/${guarded}/add-secret`, { name: 'ci' })).status, 201);
+      for (const id of others)
+        for (const action of ['change', 'add-secret', 'rotate-secret', 'remove'])
+          assert.equal(
+            (await send(token, 'POST', `/api/admin/clients/${id}/${action}`, { name: 'x' })).status,
+            404,
+            `${others.indexOf(id)} ${action}`,
+          );
+      const fields = { name: 'Shop', redirect_uris: ['https://shop.example.com/cb'] };
+      assert.equal((await send(token, 'POST', '/api/admin/clients/add', fields)).status, 403);
+      assert.equal((await send(token, 'POST', '/api/admin/clients/add', { ...fields, groups: ['staff'] })).status, 201);
+      assert.equal((await send(token, 'POST', `/api/admin/clients/${guarded}/remove`, {})).status, 200);
+    });
+
+    test('is refused everywhere else, however it sends its token', async () => {
+      const token = await tokenOf(await addProgram());
+      for (const path of ['/api/me', '/api/account', '/api/admin/audit', '/api/admin/settings', '/api/admin/resources'])
+        assert.equal((await send(token, 'GET', path)).status, 401, path);
+      for (const path of [
+        '/api/admin/groups',
+        '/api/admin/users/import',
+        '/api/account/tokens',
+        '/api/admin/throttle/lift',
+      ])
+        assert.equal((await send(token, 'POST', path, {})).status, 401, path);
+      const userinfo = await fetch(`${server.origin}/oidc/userinfo`, { headers: { authorization: `Bearer ${token}` } });
+      assert.equal(userinfo.status, 401);
+      const page = await server.janua.get('/admin/users', { authorization: `Bearer ${token}` });
+      assert.equal(page.statusCode, 303, 'pages are for people');
+    });
+
+    test('loses its rights at once when its grant ends, the client is removed or its group is gone', async () => {
+      const { clientAdministration, administration } = server.janua.services;
+      const usesOf = async (program: Program, token: string) => [
+        (await send(token, 'GET', '/api/admin/users')).status,
+        (await ask(program)).error,
+      ];
+      const program = await addProgram();
+      const token = await tokenOf(program);
+      assert.deepEqual(await usesOf(program, token), [200, undefined]);
+      await clientAdministration.changeClient(program.id, { machine: undefined, redirectUris: wiki.redirectUris });
+      assert.deepEqual(await usesOf(program, token), [401, 'invalid_request']);
+      const again = { scopes: allScopes, within: ['staff'], may: {} };
+      await clientAdministration.changeClient(program.id, { machine: again, redirectUris: [] });
+      assert.deepEqual(await usesOf(program, token), [401, undefined], 'a new grant brings no old token back');
+      const next = await tokenOf(program);
+      await clientAdministration.removeClient(program.id);
+      assert.deepEqual(await usesOf(program, next), [401, 'invalid_client']);
+
+      await administration.addGroup({ name: 'temps', description: '', scopes: [] });
+      const temp = await addTo(server.janua, 'temp@example.com', ['temps']);
+      const ofTemps = await tokenOf(await addProgram({ within: ['temps'] }));
+      assert.equal((await send(ofTemps, 'GET', `/api/admin/users/${temp}`)).status, 200);
+      await administration.removeGroup('temps');
+      assert.equal((await send(ofTemps, 'GET', `/api/admin/users/${temp}`)).status, 404);
+    });
+
+    test('loses what an administrator granted when that administrator could no longer grant it', async () => {
+      const { administration } = server.janua.services;
+      const name = `granter-${stores.users}@example.com`.toLowerCase();
+      const id = await addTo(server.janua, name, [admins]);
+      const added = await server.janua.post(
+        '/api/admin/clients/add',
+        { name: 'HR', machine: true, machine_scopes: ['users:read'], within: ['staff'] },
+        await signIn(id),
+      );
+      assert.equal(added.statusCode, 201, added.body);
+      const { client_id, client_secret, machine } = added.json();
+      assert.equal(machine.granted_by, id);
+      const program = { id: client_id, secret: client_secret };
+      const token = await tokenOf(program);
+      const status = async () => (await send(token, 'GET', '/api/admin/users')).status;
+      assert.equal(await status(), 200);
+      await administration.disable(name);
+      assert.equal(await status(), 401);
+      assert.equal((await ask(program)).error, 'invalid_target');
+      await administration.enable(name);
+      assert.equal(await status(), 200);
+      await administration.changeGroups(name, { remove: [admins] });
+      assert.equal(await status(), 401);
+    });
+
+    for (const [about, fields, field] of [
+      ['in admins', { machine_scopes: 'users:read', within: `staff ${admins}` }, 'within'],
+      ['in a group that there is not', { machine_scopes: 'users:read', within: 'nowhere' }, 'within'],
+      ['in no group', { machine_scopes: 'users:read' }, 'within'],
+      ['with the audit', { machine_scopes: 'audit:read', within: 'staff' }, 'machine_scopes'],
+      ['with nothing to do', { machine: true }, 'machine_scopes'],
+      ['without a secret', { machine_scopes: 'users:read', within: 'staff', public: true }, 'public'],
+      [
+        'that signs users in',
+        { machine_scopes: 'users:read', within: 'staff', redirect_uris: [files] },
+        'redirect_uris',
+      ],
+      ['for devices', { machine_scopes: 'users:read', within: 'staff', device: true }, 'device'],
+      ['for a resource that there is not', { may: 'https://other.example.com=a' }, 'may'],
+      ['with a scope that the resource lacks', { may: `${files}=files:delete` }, 'may'],
+      ['with an entry that names no scope', { may: files }, 'may'],
+    ] as const)
+      test(`is not added ${about}`, async () => {
+        const answer = await server.janua.post(
+          '/api/admin/clients/add',
+          { name: 'HR', ...fields },
+          await signIn(ids.chief),
+        );
+        assert.equal(answer.statusCode, 422, answer.body);
+        assert.deepEqual(answer.json().errors?.map((fault: { field: string }) => fault.field) ?? answer.json(), [
+          field,
+        ]);
+      });
+
+    test('is added by members of admins alone', async () => {
+      const clerk = await signInWith(server.janua, 'clients:write', 'users:read');
+      const fields = { name: 'HR', machine_scopes: 'users:read', within: 'staff' };
+      assert.equal((await server.janua.post('/api/admin/clients/add', fields, clerk)).statusCode, 403);
+      const { id } = await addProgram();
+      for (const action of ['change', 'add-secret', 'rotate-secret', 'remove'])
+        assert.equal(
+          (await server.janua.post(`/api/admin/clients/${id}/${action}`, { name: 'x' }, clerk)).statusCode,
+          403,
+        );
+    });
+
+    test('holds a bounded number of tokens: the oldest goes', async () => {
+      const program = await addProgram();
+      const first = await tokenOf(program);
+      for (let count = 1; count < mostMachineTokens; count += 1) await tokenOf(program);
+      assert.equal((await send(first, 'GET', '/api/admin/users')).status, 200);
+      server.janua.pass(1);
+      await tokenOf(program);
+      assert.equal((await send(first, 'GET', '/api/admin/users')).status, 401);
+    });
+  });
