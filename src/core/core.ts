@@ -74,7 +74,7 @@ export interface CoreOverrides {
   /** The names of the settings that a program has passed. Undefined: the settings are from the environment. */
   readonly given?: ReadonlySet<string>;
   readonly hashingThreads?: HashingThreads | undefined;
-  /** See `OpenUsersOptions`. */
+  /** Whether `USERS_TABLE` may name another table than the one that the accounts came from. Only `janua users moved` allows this. */
   readonly acceptsOrigin?: boolean;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;

@@ -64,7 +64,10 @@ export interface FactorPort {
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly FactorMethod[]>;
   /** Tells whether the account must have a second factor. */
   readonly isDemanded: (account: Pick<Account, 'user'>) => Promise<boolean>;
-  /** Lists the second factors of a user, even if the server does not require any. @param stamp of the account or its session (`stampOf`) */
+  /**
+   * Lists the second factors of a user, even if the server does not require any.
+   * @param stamp of the account or its session (`stampOf` in `users/account.ts`). Browsers that were trusted under another stamp are left out
+   */
   readonly list: (user: User, stamp: string) => Promise<OwnFactors>;
   /** Ends a login whose second factor is still missing. */
   readonly abandon: (pending: string) => Promise<void>;

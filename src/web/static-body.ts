@@ -4,7 +4,7 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const codings = {
-  // Above this level, compression takes ten times as long for one percent less.
+  // The first client waits for the compression. The default level, 11, takes over twenty times as long, and saves 4 to 12 percent.
   br: (bytes: Buffer) => promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } }),
   gzip: (bytes: Buffer) => promisify(gzip)(bytes),
 } as const;

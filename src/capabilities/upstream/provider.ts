@@ -13,9 +13,9 @@ import { createFail, UpstreamFault } from './upstream-fault.ts';
 const hasOneAccount: ReadonlySet<Upstream['kind']> = new Set(['gitlab', 'keycloak', 'janua']);
 
 /**
- * Limits of sign-ins that come back from one provider: how many are redeemed at once in all and from one network, how many wait, and for
- * how many milliseconds. A stranger who sends browsers back would otherwise make this server send as many requests to the provider, and
- * open as many connections.
+ * Limits for each provider. `atOnce` and `ofNetwork`: the most sign-ins whose codes are redeemed at the same time, in all and from one
+ * network. `waiting`: the most that wait for a turn, each for at most `waitingMilliseconds`. Every code costs a request to the provider.
+ * Without limits, a stranger who sends made-up codes could make this server send any number of requests.
  */
 export const redeemLimits = { atOnce: 8, ofNetwork: 4, waiting: 50, waitingMilliseconds: 5_000 };
 

@@ -26,7 +26,7 @@ export interface PasswordOptions {
   readonly queue: number;
   readonly rehashes: boolean;
   readonly log: Pick<Log, 'warn'>;
-  /** Called with the milliseconds that each password waited for its turn. */
+  /** Called with the milliseconds that each password waited for a thread. The wait for its turn comes before, and is not counted. */
   readonly onWaited?: ((milliseconds: number) => void) | undefined;
   readonly onRefused?: (() => void) | undefined;
 }

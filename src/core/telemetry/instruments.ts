@@ -133,7 +133,7 @@ export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads
     ),
     hashingWait: histogram(
       'janua_hashing_wait_seconds',
-      'Time that a password waited for its hash. Its count is the number of hashes.',
+      'Time that a password waited for a thread, after it got its turn. Its count is the number of hashes.',
       waitBuckets,
     ),
     hashingRefused: counter(

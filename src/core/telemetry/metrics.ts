@@ -54,7 +54,7 @@ export function createMetrics(kinds: Kinds) {
     observeTokens: (grant: string) => instruments.applicationTokens.inc({ grant }),
     observeExpired: (sessions: number) => instruments.sessionsEnded.inc({ why: 'expired' }, sessions),
     observeRefusal: () => instruments.hashingRefused.inc(),
-    /** @param milliseconds how long a password waited for its hash */
+    /** @param milliseconds how long a password waited for a thread */
     observeHashingWait: (milliseconds: number) => instruments.hashingWait.observe(milliseconds / 1000),
     /** @param seconds by which our clock is ahead of the store's */
     observeClock: (store: string, seconds: number) => instruments.clock.set({ store }, seconds),

@@ -63,7 +63,7 @@ export interface UserDirectory {
   renewStamp(held: Held): Promise<void>;
   /**
    * Stores a password hash. A user of the demo becomes an ordinary user. Returns false if another program has changed the hash meanwhile.
-   * Undefined if this server may not write passwords.
+   * The method is missing if this server may not write passwords.
    */
   setPassword?(held: Held, passwordHash: string): Promise<boolean>;
   /**

@@ -60,8 +60,8 @@ export const isReadOnly = (error: unknown): boolean => codesOf(error).code === '
 
 /**
  * MySQL's errors after which another attempt is safe: a row that changed since it was read (1020), and TiDB's conflict of two writes
- * (9007). 1205, a lock wait that took too long, is missing: a Galera node that has lost the other nodes returns it for every read. Only a
- * new connection, which may lead to another node, helps then.
+ * (9007). 1205 (a lock wait that took too long) is not among them. A Galera node that has lost the other nodes returns it for every read, so
+ * another attempt on the same connection would fail too. Janua closes the connection, because the next one may lead to another node.
  */
 const givenUpByMysql = new Set<unknown>([1020, 9007]);
 

@@ -36,7 +36,7 @@ export type OpenRedis = ReturnType<typeof openRedis>;
 export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   const address = parseRedisUrl(url);
   const client = createClient(address, timeout);
-  // The last error of the fault events. `use` throws it as the cause, so these events need no other listener.
+  /** The last fault that the client has reported by an event. `use` throws it as the cause. */
   let lastFault: Error | undefined;
   let calm: NodeJS.Timeout | undefined;
   let answered = true;
