@@ -25,6 +25,14 @@ export async function* checkAdministrators(opened: OpenDatabase, settings: Setti
       );
 }
 
+/** @throws {Misconfiguration} if a team's own table has a fault */
+export async function openDirectory(opened: OpenDatabase, mapping: UserMapping | undefined, settings: Settings) {
+  const options = { rehashes: false, hasPermanentIds: settings.USERS_ID === 'permanent', log: { warn() {} } };
+  const source = mapping && (await readTable(opened, mapping, options)).source;
+  const administrators = new Set(settings.ADMINISTRATORS.map(canonicalUsername));
+  return createDirectory(opened, { demoUsers: false, administrators, source, otherWaysIn: findOtherWaysIn(settings) });
+}
+
 async function hasOwn({ database }: OpenDatabase, settings: Settings): Promise<boolean> {
   const administrators = new Set(settings.ADMINISTRATORS.map(canonicalUsername));
   const options = { demoUsers: false, administrators, otherWaysIn: findOtherWaysIn(settings) };
@@ -38,10 +46,8 @@ async function hasOwn({ database }: OpenDatabase, settings: Settings): Promise<b
  */
 async function hasPerson(opened: OpenDatabase, mapping: UserMapping, settings: Settings): Promise<boolean | undefined> {
   try {
-    const options = { rehashes: false, hasPermanentIds: settings.USERS_ID === 'permanent', log: { warn() {} } };
-    const { source } = await readTable(opened, mapping, options);
-    const directory = createDirectory(opened, { demoUsers: false, source, otherWaysIn: findOtherWaysIn(settings) });
-    await directory.users.requireOtherAdministrator('', opened.database);
+    const { users } = await openDirectory(opened, mapping, settings);
+    await users.requireOtherAdministrator('', opened.database);
     return true;
   } catch (error) {
     if (error instanceof ChangeRefused) return false;

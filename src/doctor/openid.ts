@@ -1,17 +1,24 @@
 import { lookup } from 'node:dns/promises';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 import { type Client, createClients } from '../capabilities/oidc/clients/clients.ts';
+import { createIsGranted } from '../capabilities/oidc/machines/find-machine.ts';
+import { parseMapping } from '../core/users/source/mapping.ts';
 import { isDomain, isLoopbackHost } from '../ground/config/origin.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { inTime } from '../ground/faults/in-time.ts';
+import { openDirectory } from './administrators.ts';
 import { hasApplications } from './signing-keys.ts';
+
+/** A secret is reported two weeks before it expires. */
+const noticeMilliseconds = 14 * 86_400_000;
 
 /** Milliseconds that a host may take to answer. */
 const patience = 3000;
 
 /** Reports faults that keep applications from signing their users in here. Finds nothing if there are no applications. */
-export async function* checkOpenId(opened: OpenDatabase, { PUBLIC_URL }: Settings): Check {
+export async function* checkOpenId(opened: OpenDatabase, settings: Settings): Check {
+  const { PUBLIC_URL } = settings;
   if (!(await hasApplications(opened.database))) return;
   yield PUBLIC_URL === undefined
     ? wrong(
@@ -26,7 +33,44 @@ export async function* checkOpenId(opened: OpenDatabase, { PUBLIC_URL }: Setting
       `${name} may sign users in with neither PKCE nor a nonce.`,
       `Switch one of them on in the application. Then: ./bin/janua clients set ${id} --pkce nonce`,
     );
+  yield* checkSecrets(clients, Date.now());
+  yield* checkPrograms(opened, clients, settings);
 }
+
+/** Lists the programs that act as themselves, and reports those whose grant has ended. */
+async function* checkPrograms(opened: OpenDatabase, clients: readonly Client[], settings: Settings): Check {
+  const programs = clients.flatMap(({ id, name, machine, secrets = [] }) =>
+    machine === undefined ? [] : [{ id, name, machine, secrets }],
+  );
+  if (programs.length === 0) return;
+  const { users } = await openDirectory(opened, parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS), settings);
+  const isGranted = createIsGranted(users.findById);
+  for (const { id, name, machine, secrets } of programs) {
+    const latest = Math.max(0, ...secrets.map(({ lastUsedAt = 0 }) => lastUsedAt));
+    const used = latest === 0 ? 'It was not used yet.' : `It was used last on ${dateOf(latest)}.`;
+    const rights = [...machine.scopes, ...Object.keys(machine.may)].join(', ');
+    const within = machine.within.length === 0 ? '' : ` within ${machine.within.join(', ')}`;
+    yield (await isGranted(machine))
+      ? ok(`The program ${name} may use ${rights}${within}. ${used}`)
+      : warning(
+          `The program ${name} can do nothing, because the administrator who granted its rights is none any more.`,
+          `Grant them again: ./bin/janua clients set ${id} --scope … --within …. Or remove it: ./bin/janua clients remove ${id}`,
+        );
+  }
+}
+
+/** Reports secrets that have expired, or soon will. */
+async function* checkSecrets(clients: readonly Client[], now: number): Check {
+  for (const { id, name, secrets = [] } of clients)
+    for (const { name: secret, expiresAt = Number.POSITIVE_INFINITY } of secrets)
+      if (expiresAt - now < noticeMilliseconds)
+        yield warning(
+          `The secret ${secret} of ${name} ${expiresAt > now ? 'expires' : 'has expired'} on ${dateOf(expiresAt)}.`,
+          `If it is still used: ./bin/janua clients secret add ${id} --name NAME. Then: ./bin/janua clients secret remove ${id} --name '${secret}'`,
+        );
+}
+
+const dateOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
 async function findIssuer(url: string): Promise<Finding> {
   const issuer = new URL(url).origin;

@@ -637,6 +637,35 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.deepEqual(more, []);
     });
 
+    test('whose secrets of clients expire, and whose programs have lost their grant', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const day = 86_400_000;
+      const secret = (name: string, days: number) => ({
+        name,
+        hash: 'x',
+        createdAt: 0,
+        expiresAt: Date.now() + days * day,
+      });
+      const secrets = [secret('past', -1), secret('soon', 13), secret('later', 15)];
+      const insert = (id: string, machine: object | undefined) =>
+        `${insertClient} ('${id}', '${id}', '${JSON.stringify(secrets)}', '${JSON.stringify({ redirectUris: [], machine })}', 0)`;
+      const machine = { scopes: ['users:read'], within: ['staff'], may: {} };
+      change(workplace, insert('app', undefined));
+      change(workplace, insert('granted', machine));
+      change(workplace, insert('orphan', { ...machine, grantedBy: 'nobody' }));
+      change(workplace, `update janua_clients set secrets = '[]' where id <> 'app'`);
+      const examined = await examine(workplace);
+      const [, past, soon, orphan, ...more] = examined.complaints('openid');
+      assert.match(past ?? '', /^warning: The secret past of app has expired on \d{4}-\d\d-\d\d\. .*secret add app/);
+      assert.match(soon ?? '', /^warning: The secret soon of app expires on /);
+      assert.match(orphan ?? '', /^warning: The program orphan can do nothing, .*clients remove orphan$/);
+      assert.deepEqual(more, []);
+      assert.match(
+        examined.praise('openid'),
+        /The program granted may use users:read within staff\. It was not used yet\./,
+      );
+    });
+
     test('whose applications do not find it, or have addresses that are not safe or not known', async () => {
       await using workplace = await createMigratedWorkplace();
       assert.equal((await examine(workplace)).praise('openid'), '');
