@@ -47,6 +47,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     groups: ['admins'],
     pkce: 'nonce',
     id_token_signed_response_alg: 'RS256',
+    machine: null,
   });
   assert.match((await run('clients', 'list')).text, new RegExp(`^CLIENT .*\n${id}  Wiki  admins  +https://wiki`));
   assert.match((await run('clients', 'show', id)).text, /^client_id: .*\nname: Wiki\npublic: false\n/);
