@@ -139,7 +139,8 @@ function fieldsOf({ groups, mayGrant }: Choices, page: Page) {
     machine: mayGrant
       ? {
           isTicked: values.machine === 'true',
-          error: errorOf('machine_scopes'),
+          // The boxes that a program cannot have show no fault themselves.
+          error: ['machine_scopes', 'public', ...options].map(errorOf).find((error) => error !== undefined),
           scopes: machineScopes.map((name) => ({
             name,
             text: wordsFor(clients.machineScopes, name),
