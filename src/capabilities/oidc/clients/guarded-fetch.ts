@@ -108,8 +108,13 @@ export function createGuardedFetch({
 
   /** Calls the first address that takes the connection. */
   async function call(sent: Sent, isNamed: boolean, party: string): Promise<Response> {
-    const deadline = AbortSignal.timeout(responseMilliseconds);
-    const addresses = await findCallable(plainHost(new URL(sent.url).hostname), isNamed, deadline);
+    const began = performance.now();
+    const search = AbortSignal.timeout(responseMilliseconds);
+    const addresses = await findCallable(plainHost(new URL(sent.url).hostname), isNamed, search);
+    const left = responseMilliseconds - (performance.now() - began);
+    // The host has no part in the start of the thread.
+    await thread.prepare();
+    const deadline = AbortSignal.timeout(Math.max(0, Math.floor(left)));
     let failure: unknown;
     for (const [index, address] of addresses.slice(0, mostAddresses).entries()) {
       const isLast = index === Math.min(addresses.length, mostAddresses) - 1;

@@ -1,12 +1,13 @@
 // A thread that talks to hosts which strangers choose (`outside-thread.ts`).
 import { once } from 'node:events';
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request as sendPlain } from 'node:http';
+import { request as sendEncrypted } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { setPriority } from 'node:os';
 import { DEFAULT_CIPHERS, setDefaultCACertificates } from 'node:tls';
 import { parentPort, workerData } from 'node:worker_threads';
 import { readBody } from '../../../ground/text/read-body.ts';
-import type { Call, Order, Outcome } from './outside-thread.ts';
+import { type Call, type Order, type Outcome, readyId } from './outside-thread.ts';
 
 // As in `core/passwords/hashing/thread.ts`: requests of users come first.
 if (process.platform === 'linux') {
@@ -34,6 +35,8 @@ parentPort?.on('message', async ({ id, call }: Order) => {
   parentPort?.postMessage({ id, ...outcome } satisfies Outcome);
 });
 
+parentPort?.postMessage({ id: readyId } satisfies Outcome);
+
 async function exchange(call: Call, signal: AbortSignal): Promise<Omit<Outcome, 'id'>> {
   const { url, method, headers, body, address, milliseconds, mostBytes } = call;
   const family = isIP(address);
@@ -41,8 +44,7 @@ async function exchange(call: Call, signal: AbortSignal): Promise<Omit<Outcome, 
     all ? done(null, [{ address, family }]) : done(null, address, family);
   let isConnected = false;
   try {
-    const { request: send } = await import(url.startsWith('https:') ? 'node:https' : 'node:http');
-    signal.throwIfAborted();
+    const send = url.startsWith('https:') ? sendEncrypted : sendPlain;
     // A connection of its own, because the thread's other connections are to other addresses.
     const sent: ClientRequest = send(url, { method, headers, lookup: pinned, agent: false, ciphers, signal });
     const timer = setTimeout(() => sent.destroy(new Error(`${address} takes no connection`)), milliseconds);

@@ -20,6 +20,9 @@ export interface Order {
   readonly call?: Call;
 }
 
+/** The id of the message by which a thread tells that it can begin. */
+export const readyId = 0;
+
 /** A message of the thread. */
 export interface Outcome {
   readonly id: number;
@@ -43,7 +46,7 @@ export class NotConnected extends Error {
 const bodiless = new Set([204, 205, 304]);
 
 /** The file has the ending `.ts` in the sources, and `.js` in the published package. */
-const file = new URL(`./outside-exchange${extname(import.meta.url)}`, import.meta.url);
+const ownFile = new URL(`./outside-exchange${extname(import.meta.url)}`, import.meta.url);
 
 /** Most megabytes for the objects of a thread, beyond which it ends. A host could send a body in very many pieces. */
 const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
@@ -52,30 +55,31 @@ const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8
  * Creates a thread that talks to hosts which strangers choose. Such a host can make its client compute for half a second by one certificate
  * chain or one TLS 1.2 key, which must not delay other requests. The thread starts with the first exchange.
  */
-export function createOutsideThread() {
+export function createOutsideThread(file = ownFile) {
   const waiting = new Map<number, PromiseWithResolvers<Response>>();
-  let worker: Worker | undefined;
+  let running: Promise<Worker> | undefined;
   let latest = 0;
 
   async function start(): Promise<Worker> {
     // Loaded only when there is something to fetch: TLS takes 9 MB.
     const { getCACertificates } = await import('node:tls');
-    if (worker !== undefined) return worker;
     // Options of the process, such as `--input-type` or a loader, must not apply to its threads.
-    const started = new Worker(file, { execArgv: [], resourceLimits, workerData: getCACertificates('default') });
-    worker = started;
-    started.on('message', settle);
-    function abandon(reason: unknown): void {
-      if (worker !== started) return;
-      worker = undefined;
-      const error = new Error('the thread that talks to applications has ended', { cause: reason });
+    const worker = new Worker(file, { execArgv: [], resourceLimits, workerData: getCACertificates('default') });
+    const ready = Promise.withResolvers<void>();
+    worker.on('message', (outcome: Outcome) => (outcome.id === readyId ? ready.resolve() : settle(outcome)));
+    function abandon(cause: unknown): void {
+      running = undefined;
+      const error = new Error('the thread that talks to applications has ended', { cause });
+      ready.reject(error);
       for (const { reject } of waiting.values()) reject(error);
+      worker.removeAllListeners('exit');
     }
-    started.on('error', abandon);
-    started.on('exit', abandon);
+    worker.on('error', abandon);
+    worker.on('exit', abandon);
+    await ready.promise;
     // An idle thread must not keep the process alive.
-    started.unref();
-    return started;
+    worker.unref();
+    return worker;
   }
 
   function settle({ id, response, error, code, isConnected = false }: Outcome): void {
@@ -91,9 +95,16 @@ export function createOutsideThread() {
   }
 
   return {
+    /** Starts the thread, unless it runs. On a busy machine this may take longer than an exchange may last. @throws {Error} if it ends */
+    async prepare(): Promise<void> {
+      running ??= start();
+      await running;
+    },
+
     /** @throws {NotConnected} if the address takes no connection in time; {Error} without a complete response */
     async exchange(call: Call, signal: AbortSignal): Promise<Response> {
-      const thread = await start();
+      running ??= start();
+      const worker = await running;
       signal.throwIfAborted();
       latest += 1;
       const id = latest;
@@ -101,15 +112,15 @@ export function createOutsideThread() {
       waiting.set(id, exchange);
       const stop = () => exchange.reject(signal.reason);
       signal.addEventListener('abort', stop);
-      thread.postMessage({ id, call } satisfies Order);
-      thread.ref();
+      worker.postMessage({ id, call } satisfies Order);
+      worker.ref();
       try {
         return await exchange.promise;
       } finally {
         signal.removeEventListener('abort', stop);
         waiting.delete(id);
-        thread.postMessage({ id } satisfies Order);
-        if (waiting.size === 0) thread.unref();
+        worker.postMessage({ id } satisfies Order);
+        if (waiting.size === 0) worker.unref();
       }
     },
   };

@@ -642,6 +642,8 @@ describe('what strangers make Janua fetch', () => {
     };
     const { ofHost, waiting } = outsideLimits;
     const paths = pathsOf('leaves', ofHost + waiting);
+    // The thread that fetches starts now, and not while requests wait.
+    await ask('/leaves/first.json', '203.0.113.9');
     using holding = hold([...paths, '/leaves/late.json']);
     const flood = paths.map((path) => ask(path, '198.51.100.7'));
     while (holding.held.length < ofHost) await fetch(`${server.origin}/health/live`);
