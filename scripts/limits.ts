@@ -206,6 +206,7 @@ const limits: readonly Limit[] = [
   ['administrator', 'form with a file, to import users', inKiB(uploadLimit), '413'],
   ['administrator', 'parts of such a form', mostParts, '400'],
   ['client', 'codes, access tokens and refresh tokens of a grant', `${mostRecords.ofGrant} each`, 'the oldest ends'],
+  ['administrator', 'imports by pages and API at once', 1, 'wait for a turn; 503 if 20 wait'],
   ['administrator', 'rows that an import explains', mostRefusals, 'the others are counted'],
   ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],

@@ -6,6 +6,7 @@ import type { Core } from '../../core/core.ts';
 import { Unreadable } from '../../core/users/change-refused.ts';
 import { exportLines, importColumns } from '../../core/users/import-columns.ts';
 import { type ImportOptions, importRows, noRows } from '../../core/users/import-rows.ts';
+import { createTurns } from '../../ground/faults/turns.ts';
 import { tag } from '../../web/admin-pages.ts';
 import { acceptFiles, uploadLimit } from '../../web/file-upload.ts';
 import { addForm } from '../../web/form.ts';
@@ -82,6 +83,9 @@ export function addUserFiles(app: App, parts: () => Parts): void {
   });
 }
 
+/** Imports of a process run one after the other. */
+const importTurns = createTurns({ part: 'Import', atOnce: 1, waiting: 20 });
+
 /** Requires all rights, because an imported password hash or group could grant any of them. @throws {Refusal} `only-admins` */
 function requireMayImport(request: Request): void {
   if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
@@ -133,8 +137,9 @@ function addImport(app: App, parts: () => Parts): void {
       };
       // `importRows` reads Latin-1, with one character for each byte of the file.
       const input = Readable.from([Buffer.from(rows).toString('latin1')], { encoding: 'latin1' });
+      const { id } = signedInOf(request).user;
       try {
-        await importRows(input, options, counts);
+        await importTurns.take({ places: [], parties: [id] }, () => importRows(input, options, counts));
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
         refuse(1, error);

@@ -53,6 +53,8 @@ async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
   const bytesOfLines = Readable.from(withoutUtf16(input));
   for await (const bytes of createInterface({ input: bytesOfLines, crlfDelay: Number.POSITIVE_INFINITY })) {
     line += 1;
+    // Empty lines count too: a file may have a million.
+    if (line % rowsAtOnce === 0) await setImmediate();
     if (bytes.trim() === '') continue;
     parse ??= bytes.replace(/^ï»¿/, '').startsWith('{') ? parseJson : undefined;
     const parseRow = parse;
@@ -124,7 +126,7 @@ function requireColumns(names: readonly string[]): void {
   });
 }
 
-/** Rows that are read before other requests get a turn. */
+/** Lines that are read before other requests get a turn. */
 const rowsAtOnce = 500;
 
 /** Users that are added in one transaction. */
@@ -188,7 +190,6 @@ export async function importRows(input: Readable, options: ImportOptions, counts
     batch.push(...readUser(row));
     if (batch.length === batchUsers) await addBatch();
     // Lets other requests run. With rows from a request body and SQLite, the import itself never waits for I/O.
-    if (counts.rows % rowsAtOnce === 0) await setImmediate();
     if (isStopped?.()) break;
   }
   await addBatch();
