@@ -4,11 +4,8 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { createDocumentFetch } from '../../../src/capabilities/oidc/clients/documents.ts';
-import {
-  createGuardedFetch,
-  outsideLimits,
-  outsidePart,
-} from '../../../src/capabilities/oidc/clients/guarded-fetch.ts';
+import { createGuardedFetch, outsideLimits } from '../../../src/capabilities/oidc/clients/guarded-fetch.ts';
+import { outsidePart } from '../../../src/capabilities/oidc/clients/outside-thread.ts';
 import { createRememberedAnswers } from '../../../src/capabilities/oidc/clients/remembered-answers.ts';
 import { createSeparateFetch } from '../../../src/capabilities/oidc/clients/separate-turns.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { createTurns } from '../../../ground/faults/turns.ts';
 import { bareHost, endSiteOf, isPublicAddress } from '../../../ground/text/networks.ts';
-import { type Call, createOutsideThread, NotConnected } from './outside-thread.ts';
+import { type Call, createOutsideThread, NotConnected, outsidePart } from './outside-thread.ts';
 import { createDnsSearch, createSystemSearch, type FindAddresses } from './resolve-addresses.ts';
 
 export interface GuardedFetchOptions {
@@ -37,9 +37,6 @@ export interface Turn extends Cause {
 type Sent = Pick<Call, 'url' | 'method' | 'headers' | 'body'>;
 
 export type GuardedFetch = ReturnType<typeof createGuardedFetch>;
-
-/** The part that `Unavailable` names when no connection is free in time. The application is not at fault then. */
-export const outsidePart = 'The connection to applications';
 
 /**
  * Most connections to applications in this process: at once, for a party (see `Cause`), to a host, and waiting; and most milliseconds of a

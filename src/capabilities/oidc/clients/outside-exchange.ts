@@ -6,7 +6,6 @@ import { isIP, type LookupFunction } from 'node:net';
 import { setPriority } from 'node:os';
 import { DEFAULT_CIPHERS, setDefaultCACertificates } from 'node:tls';
 import { parentPort, workerData } from 'node:worker_threads';
-import { readBody } from '../../../ground/text/read-body.ts';
 import { type Call, type Order, type Outcome, readyId } from './outside-thread.ts';
 
 // As in `core/passwords/hashing/thread.ts`: requests of users come first.
@@ -58,7 +57,8 @@ async function exchange(call: Call, signal: AbortSignal): Promise<Omit<Outcome, 
     // An error without a listener would end the thread. `once` or the response reports the error.
     sent.on('error', () => {});
     sent.end(body);
-    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    sent.once('upgrade', (_response, socket) => socket.destroy());
+    const [response] = (await once(sent, 'response', { signal })) as [IncomingMessage];
     return { response: await read(response, mostBytes, signal) };
   } catch (error) {
     const failure = error as NodeJS.ErrnoException;
@@ -77,4 +77,17 @@ async function read(response: IncomingMessage, mostBytes: number, signal: AbortS
   signal.throwIfAborted();
   if (!hasLength && socket.errored) throw socket.errored;
   return { status, headers, body };
+}
+
+/** Copies each piece at once: a host may send each byte as a piece, and each would take the memory of an object until the end. */
+async function readBody(response: IncomingMessage, mostBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const body = Buffer.alloc(mostBytes);
+  let size = 0;
+  response.on('data', (piece: Buffer) => {
+    // The error closes the connection.
+    if (size + piece.length > mostBytes) response.destroy(new Error(`the response has more than ${mostBytes} bytes`));
+    else size += piece.copy(body, size);
+  });
+  await once(response, 'end');
+  return new Uint8Array(body.subarray(0, size));
 }

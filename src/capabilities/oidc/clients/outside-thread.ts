@@ -1,5 +1,9 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { Unavailable } from '../../../ground/faults/unavailable.ts';
+
+/** The part that `Unavailable` names when no connection can be made. The application is not at fault then. */
+export const outsidePart = 'The connection to applications';
 
 /** A request to one address of its host. */
 export interface Call {
@@ -69,7 +73,8 @@ export function createOutsideThread(file = ownFile) {
     worker.on('message', (outcome: Outcome) => (outcome.id === readyId ? ready.resolve() : settle(outcome)));
     function abandon(cause: unknown): void {
       running = undefined;
-      const error = new Error('the thread that talks to applications has ended', { cause });
+      // No application is to blame: another one may have made the thread end.
+      const error = new Unavailable(outsidePart, 1, cause);
       ready.reject(error);
       for (const { reject } of waiting.values()) reject(error);
       worker.removeAllListeners('exit');
@@ -87,7 +92,12 @@ export function createOutsideThread(file = ownFile) {
     if (exchange === undefined) return;
     if (response !== undefined) {
       const { status, headers, body } = response;
-      exchange.resolve(new Response(bodiless.has(status) ? null : body, { status, headers: [...headers] }));
+      try {
+        exchange.resolve(new Response(bodiless.has(status) ? null : body, { status, headers: [...headers] }));
+      } catch (cause) {
+        // Such as a status of 999, which Node reads and Fetch does not know. An error in this listener would end the process.
+        exchange.reject(new Error('the response cannot be read', { cause }));
+      }
     } else {
       const failure = Object.assign(error ?? new Error(), { code });
       exchange.reject(isConnected ? failure : new NotConnected('no connection', { cause: failure }));

@@ -6,8 +6,9 @@ import { repeated } from '../../../ground/database/transaction.ts';
 import type { Log } from '../../../ground/faults/log.ts';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
 import type { Client } from '../clients/clients.ts';
-import { outsideLimits, outsidePart } from '../clients/guarded-fetch.ts';
+import { outsideLimits } from '../clients/guarded-fetch.ts';
 import { aboutClient } from '../clients/library-client.ts';
+import { outsidePart } from '../clients/outside-thread.ts';
 import type { events } from '../events.ts';
 
 /** The content of a notice to an application. */

@@ -148,6 +148,25 @@ describe('the guarded fetch', () => {
     assert.equal(count, 0);
   });
 
+  for (const status of ['099 X', '101 Switching Protocols', '600 X', '999 X'])
+    test(`takes no response with the status ${status}`, async () => {
+      using server = listenRaw((socket) => {
+        socket.on('error', () => {});
+        socket.once('data', () => socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`));
+      });
+      const fetch = createFetch({ privateHosts: ['127.0.0.1'] });
+      await assert.rejects(fetch(`http://127.0.0.1:${await server.port}/`));
+    });
+
+  test('waits for no connection that a host would use for another protocol', async () => {
+    using server = listenRaw((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write('HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'));
+    });
+    const fetch = createFetch({ privateHosts: ['127.0.0.1'] });
+    await assert.rejects(fetch(`http://127.0.0.1:${await server.port}/`), { name: 'TimeoutError' });
+  });
+
   test('calls no private address, whether it is written, or a name resolves to it', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
     const { port } = server;
