@@ -90,12 +90,18 @@ describe('the clients', () => {
       assert.ok(body.includes(`name="${box}" checked`), box);
   });
 
+  test('have no form for a secret that there is not', async () => {
+    const { client_id } = await clerk.add();
+    for (const query of ['', '?name=other'])
+      assert.equal((await clerk.get(`/admin/clients/${client_id}/remove-secret${query}`)).statusCode, 404);
+  });
+
   test('have forms that lead to their own addresses, under their names', async () => {
     const { add, get } = clerk;
     const { client_id } = await add();
     for (const name of ['change', 'add-secret', 'remove-secret', 'rotate-secret', 'remove']) {
       const address = `/admin/clients/${client_id}/${name}`;
-      const { body } = await get(address);
+      const { body } = await get(`${address}?name=first`);
       assert.ok(body.includes(`<form method="post" action="${address}">`), body);
       assert.match(body, /<title>Janua [^<]+: Wiki</);
     }

@@ -39,6 +39,12 @@ export interface ClientRouteParts {
 
 const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'There is no client with that id' };
 
+const noSuchSecret: Answer = {
+  name: 'no-such-secret',
+  status: 404,
+  detail: 'The client has no secret with that name',
+};
+
 const page = '/admin/clients';
 const params = { id: { description: 'The `client_id`', examples: [exampleId] } };
 const config = { signedIn: true, scope: 'clients:write', machines: true } as const;
@@ -274,12 +280,17 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     description: 'It stops working at once. The tokens that the client has got with it stay.',
     tag,
     params,
-    config: freshly('removeSecret'),
+    config: { ...freshly('removeSecret'), refusals: [...freshly('removeSecret').refusals, noSuchSecret] },
     view: secretRemovalView,
     fields: secretNameFields,
     answer: detailAnswer('Secret removed'),
     browser: 'To the page of the client',
-    show: async (request) => describeClient(await requireOwnRights(parts, request)),
+    async show(request, { name }) {
+      const client = describeClient(await requireOwnRights(parts, request));
+      // The name comes from a link, so that it has no fault that the user could correct.
+      if (!client.public && !client.secrets.some((one) => one.name === name)) throw new Refusal(noSuchSecret);
+      return client;
+    },
     async submit(request, reply, { name }) {
       const { id } = await requireOwnRights(parts, request);
       await administrationOf(parts, request).removeSecret(id, name);
