@@ -42,7 +42,7 @@ export function createLogInByPasskey(
     const result = await check(login);
     if (!result.succeeded) return refuse(result.reason, result.userId);
     const { account, passkey } = result;
-    /** Only the passkey must still be there. Other changes of the account do not matter. */
+    /** The proof holds while the account has the passkey. A new password, for example, does not void it. */
     const stillHolds = (current: Account) => isThere(passkey, current);
     const proof = { account, methods: passkeyMethods(passkey), stillHolds };
     const knownBrowser = knownBrowsers.find(passwordFingerprint(account), login.headers.cookie) !== undefined;

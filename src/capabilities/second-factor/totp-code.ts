@@ -7,7 +7,10 @@ export const stepSeconds = 30;
 /** Steps by which the clock of a phone may differ (RFC 6238 6). */
 const drift = 1;
 
-/** Computes the code of a step (RFC 6238, RFC 4226 5.3) with SHA-1 and 6 digits, because authenticator apps know nothing else. */
+/**
+ * Computes the code of a step (RFC 6238, RFC 4226 5.3). It uses SHA-1 and 6 digits, because many authenticator apps ignore other
+ * parameters, and would show wrong codes.
+ */
 export function codeAt(secret: Buffer, step: number): string {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(step));

@@ -44,7 +44,10 @@ export const createConfirming = (
     return { confirmed, cookie: confirmed ? cookie.removal : cookie.header(sealed.seal('proof', proof)) };
   },
 
-  /** Tells whether the browser has the cookie that stands for the password. */
+  /**
+   * Tells whether the browser has the cookie of `confirm` for this session. The sign-in with the other provider then takes the place of the
+   * password.
+   */
   isProved({ session }: SignedIn, headers: ConfirmingRequest['headers']): boolean {
     const proof = sealed.open<Proof>('proof', cookie.read(headers.cookie) ?? '');
     return proof?.sessionId === session.id && proof.authenticatedAt === session.authenticatedAt;

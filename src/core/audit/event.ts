@@ -4,7 +4,7 @@ import { printable } from '../../ground/text/printable.ts';
 
 /** `npm run reference` prints the fields of these types, with their comments. */
 export interface AuditEvent<Kind extends string = string> {
-  /** The kind of decision. */
+  /** The name of the event, such as `login-succeeded`. */
   readonly kind: Kind;
   /** The client or command that caused the event, as far as the server can tell. */
   readonly caller: Caller;
@@ -96,7 +96,7 @@ export interface CallerTrace {
   readonly addressFrom: 'connection' | 'trusted-proxy' | 'unknown';
   /** The number of session cookies that were sent: `none`, `one` or `several`. */
   readonly cookie: 'one' | 'several' | 'none';
-  /** The origin of the application whose own cookies `cookie` counts, in place of session cookies. */
+  /** The origin of an application behind forward authentication. `cookie` then counts Janua's cookies at that origin. */
   readonly cookieOf?: string | undefined;
   /** `sent` or `none`. */
   readonly accessToken: 'sent' | 'none';

@@ -74,7 +74,7 @@ export function createAdministration(
 
   const setDisabled = (reference: UserReference, disabled: boolean) =>
     change(disabled ? 'user-disabled' : 'user-enabled', reference, async (registry, held) => {
-      // Outside the demo, a user of the demo counts as disabled, whatever is stored.
+      // Outside the demo, a user of the demo (`isReplaceable`) reads as disabled, so that the stored value is unknown here.
       if (held.account.disabled === disabled && !held.account.isReplaceable) return false;
       await registry.setDisabled(held, disabled);
       return true;

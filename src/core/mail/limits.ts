@@ -63,7 +63,7 @@ export const mostMails = {
    */
   ofRequests: 15_000,
   inAll: 20_000,
-  /** The most mails of a network, an account or an administrator. Further requests are refused. */
+  /** The most mails that one network, account or administrator has caused. Further requests are refused. */
   ofParty: 200,
   /** The most mails of an account, including its notices. */
   withNotices: 400,

@@ -16,7 +16,10 @@ const notBeforeTable = 'janua_not_before';
  */
 const margin = 2_000;
 
-/** Ends all sessions of a user that began before a time, except one. */
+/**
+ * A row of `janua_not_before`: the user's sessions that began before `not_before` have ended, except the session `kept_id`. Both are null
+ * if there is no row.
+ */
 export interface NotBefore {
   readonly not_before: number | string | null;
   readonly kept_id: string | null;

@@ -49,7 +49,10 @@ export interface HoldOptions {
  */
 type Work<Result> = (held: Held) => Promise<Result>;
 
-/** @throws {AccountChanged} if the proof no longer holds, or the account is disabled */
+/**
+ * Locks the account of a user who has proved their identity.
+ * @throws {AccountChanged} if the proof no longer holds, or the account is disabled
+ */
 export type Hold = <Result>(proved: Proved, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
 /** Locks an account without a proof of its owner, for an administrator or a command. @throws {ChangeRefused} `no-such-user` */

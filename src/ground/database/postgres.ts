@@ -17,6 +17,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
    */
   let turn = 0;
   const turns = new WeakMap<pg.ClientBase, number>();
+  /** Makes new connections go to the next host, unless another call has left this one already. */
   const leave = (left = turn) => {
     if (left === turn && urls.length > 1) turn += 1;
   };
@@ -53,7 +54,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
     checked.add(client);
   }
 
-  /** Opens a connection. Undefined if Janua has left its host meanwhile. @throws if the server does not answer, or accepts no writes */
+  /** Gets a connection. Undefined if new ones go to another host by now (`leave`). @throws if the server is silent, or takes no writes */
   async function openOne(open: Open): Promise<ServerConnection | undefined> {
     const [client, release] = await open();
     if (isLeft(client)) {

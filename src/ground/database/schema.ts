@@ -286,8 +286,9 @@ export const rows = {
     consumed_at: nullable(time),
     polled_at: nullable(time),
     /**
-     * The number of records with the same party is limited. For a device code: the network of the device. For a sign-in that waits: its
-     * user. For a client assertion: the host or the network of the client.
+     * The key that limits of records count by. For a program's token: its client. For a sign-in that waits: its user. For a client
+     * assertion: the host or the network of the client. For a device code: the network of the device. Device codes have one limit in all,
+     * and the network with the most of them loses its oldest first.
      */
     party: generated(nullable('')),
     created_at: time,

@@ -34,8 +34,8 @@ export interface Locking {
   /** Names of the rows that the transaction locks, such as the id of an account. */
   readonly rows: readonly string[];
   /**
-   * The account that acts, and its session: waiting transactions share the turns fairly among these (`Work.parties`). Default: the last
-   * row.
+   * The parties of the transaction, the largest first: the account that acts, and its session. Turns are shared fairly among accounts, and
+   * within an account among its sessions (`Work.parties`). Default: the last of `rows`.
    */
   readonly parties?: readonly string[] | undefined;
 }

@@ -8,7 +8,7 @@ import { isNativeAddress } from './uri-rules.ts';
 
 /** The properties of an application that the user sees before allowing it. */
 export interface ShownApplication {
-  /** The name that the operator wrote, or the application itself in its document. */
+  /** The name that an administrator gave it, or that its metadata document gives. */
   readonly name: string;
   /** The host of the metadata document, in ASCII. Undefined if an administrator added the application. */
   readonly documentHost: string | undefined;

@@ -108,8 +108,9 @@ export function createNoticeSender({ database, send, userIdOf, findClient, audit
   }
 
   /**
-   * Starts to send to hosts, each with one of its clients. The host whose last call of `tell` is longest ago comes first. Of hosts without
-   * a call yet, the one whose notice is due first comes first.
+   * Calls `tell` for hosts that have due notices and no call under way, once for each host, with one of its clients. The host that has
+   * waited longest since its last call comes first, so that none holds up the others. Hosts without a call yet come before all others, in
+   * the order in which their notices are due.
    */
   async function startHosts(mayGoOn: () => boolean): Promise<void> {
     if (busy.size === hostsAtOnce) return;
