@@ -339,8 +339,13 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
 
 /** Describes all groups, for pages on which an administrator chooses groups. */
 const createDescribeGroups = (parts: () => UserParts) => async (request: Request) => {
-  const describe = await createDescribeGroup(signedInOf(request), parts());
-  return (await parts().groups.findAll()).map(describe);
+  const signedIn = signedInOf(request);
+  const describe = await createDescribeGroup(signedIn, parts());
+  const groups = await parts().groups.findAll();
+  // A program sees its own groups alone.
+  const shown =
+    signedIn.machine === undefined ? groups : groups.filter(({ name }) => signedIn.user.groups.includes(name));
+  return shown.map(describe);
 };
 
 function addNewUser(

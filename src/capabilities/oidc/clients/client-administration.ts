@@ -3,7 +3,7 @@ import type { AuditOf } from '../../../core/audit/audit.ts';
 import type { ChangeKindOf } from '../../../core/audit/event.ts';
 import type { Actor } from '../../../core/changes/administration.ts';
 import { ChangeRefused } from '../../../core/users/change-refused.ts';
-import { admins, type RequireRights, type Rights } from '../../../core/users/scopes.ts';
+import { admins, ownScopes, type RequireRights, type Rights } from '../../../core/users/scopes.ts';
 import type { Database } from '../../../ground/database/database.ts';
 import { printable } from '../../../ground/text/printable.ts';
 import type { events } from '../events.ts';
@@ -44,9 +44,9 @@ export const rightsOfClient = ({
   pkce,
   machine,
 }: Pick<ClientSettings, 'groups' | 'own' | 'pkce' | 'machine'>): Rights => ({
-  // Only members of `admins` decide what a program may do.
+  // Only members of `admins` decide what a program may do, and no token that carries only some of their scopes.
   groups: machine === undefined ? groups : [...groups, admins],
-  scopes: [],
+  scopes: machine === undefined ? [] : Object.keys(ownScopes),
   addedBy: null,
   isTrusted: own || pkce === 'optional',
 });

@@ -4,6 +4,7 @@ import type { Machine } from '../../../../src/capabilities/oidc/machines/machine
 import { mostMachineTokens } from '../../../../src/capabilities/oidc/machines/machine.ts';
 import { stampOf } from '../../../../src/core/users/account.ts';
 import { admins } from '../../../../src/core/users/scopes.ts';
+import { password } from '../../../janua.ts';
 import { missing } from '../../../servers/missing.ts';
 import type { StoreChoice } from '../../../stores.ts';
 import { addTo, signInWith } from '../../admin/administrator.ts';
@@ -160,6 +161,8 @@ for (const stores of choices)
       assert.equal((await send(token, 'GET', `/api/admin/users/${ids.member}`)).status, 200);
       for (const name of ['both', 'helper', 'other', 'nobody', 'chief'])
         assert.equal((await send(token, 'GET', `/api/admin/users/${ids[name]}`)).status, 404, name);
+      const form = (await send(token, 'GET', '/api/admin/users/add')).body;
+      assert.deepEqual(form.groups, ['staff']);
       const { groups } = (await send(token, 'GET', '/api/admin/groups')).body as unknown as {
         groups: { name: string }[];
       };
@@ -360,6 +363,15 @@ for (const stores of choices)
           (await server.janua.post(`/api/admin/clients/${id}/${action}`, { name: 'x' }, clerk)).statusCode,
           403,
         );
+      const member = { username: 'limited@example.com', firstName: 'L', lastName: 'M', password };
+      await server.janua.services.administration.add({ ...member, groups: [admins] });
+      const login = { username: member.username, password, scope: 'clients:write' };
+      const { access_token } = (await server.janua.post('/api/login', login)).json();
+      const limited = { authorization: `Bearer ${access_token}` };
+      const plain = { name: 'Shop', redirect_uris: ['https://shop.example.com/cb'] };
+      assert.equal((await server.janua.post('/api/admin/clients/add', plain, limited)).statusCode, 201);
+      const refused = await server.janua.post('/api/admin/clients/add', fields, limited);
+      assert.equal(refused.statusCode, 403, 'a token with some scopes gives no others');
     });
 
     test('holds a bounded number of tokens: the oldest goes', async () => {
