@@ -18,9 +18,8 @@ export const holdsAll = ({ user, limited }: SignedIn): boolean => user.groups.in
 export const holds = (signedIn: SignedIn, rights: Rights): boolean =>
   holdsAll(signedIn) ||
   (rights.groups.every((group) => signedIn.user.groups.includes(group)) &&
-    rights.scopes.every(
-      (scope) => signedIn.scopes.includes(scope) || (signedIn.machine?.scopes.includes(scope) ?? false),
-    ) &&
+    // A program gives none of Janua's scopes: its groups do not bound what a person does with them.
+    rights.scopes.every((scope) => (signedIn.machine ?? signedIn).scopes.includes(scope)) &&
     (signedIn.machine === undefined || isReached(signedIn, rights)));
 
 /**

@@ -374,6 +374,14 @@ for (const stores of choices)
       assert.equal(refused.statusCode, 403, 'a token with some scopes gives no others');
     });
 
+    test('makes no person who may do more, by a group that grants the same scopes', async () => {
+      const token = await tokenOf(await addProgram({ within: ['staff', 'helpdesk'] }));
+      const email = `mallory-${stores.users}@example.com`;
+      const sent = { email, first_name: 'M', last_name: 'M', invite: true, groups: ['helpdesk'] };
+      assert.equal((await send(token, 'POST', '/api/admin/users', sent)).status, 403);
+      assert.equal((await send(token, 'GET', `/api/admin/users/${ids.helper}`)).status, 404);
+    });
+
     test('holds a bounded number of tokens: the oldest goes', async () => {
       const program = await addProgram();
       const first = await tokenOf(program);
