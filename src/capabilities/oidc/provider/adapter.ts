@@ -94,7 +94,7 @@ export function adapterOf(model: string, options: AdapterOptions) {
   const { records, findCredentials } = options;
   const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
   const isClient = model === 'Client';
-  const isToken = model === 'AccessToken' || model === 'RefreshToken';
+  const isToken = ['AccessToken', 'RefreshToken', 'ClientCredentials'].includes(model);
   const waits = model === 'Interaction' || model === 'DeviceCode';
 
   async function run<Result>(step: () => Promise<Result>): Promise<Result> {

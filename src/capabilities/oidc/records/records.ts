@@ -280,6 +280,8 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
         records: records
           .set(keys.access, undefined)
           .set(keys.refresh, undefined)
+          // The library also looks for a program's token.
+          .set(keyOf('ClientCredentials', token), undefined)
           .set(id, { ...emptyRow, id, payload, consumed_at, expires_at })
           .set(grant_id, { ...grant, stamp, user_id } as FoundRecord),
         client: client_id === null ? undefined : (client as Row<'janua_clients'>),
