@@ -3,19 +3,12 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request as sendPlain } from 'node:http';
 import { request as sendEncrypted } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { setPriority } from 'node:os';
 import { DEFAULT_CIPHERS, setDefaultCACertificates } from 'node:tls';
 import { parentPort, workerData } from 'node:worker_threads';
+import { lowerPriority } from '../../../ground/faults/low-priority.ts';
 import { type Call, type Order, type Outcome, readyId } from './outside-thread.ts';
 
-// As in `core/passwords/hashing/thread.ts`: requests of users come first.
-if (process.platform === 'linux') {
-  try {
-    setPriority(10);
-  } catch {
-    // A sandbox may forbid the change.
-  }
-}
+lowerPriority();
 
 // The process, or the app that has mounted Janua, may trust further authorities.
 setDefaultCACertificates(workerData);

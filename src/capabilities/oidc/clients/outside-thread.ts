@@ -104,17 +104,18 @@ export function createOutsideThread(file = ownFile) {
     }
   }
 
+  /** Starts the thread, unless it runs. On a busy machine this may take longer than an exchange may last. @throws {Unavailable} if it ends */
+  function prepare(): Promise<Worker> {
+    running ??= start();
+    return running;
+  }
+
   return {
-    /** Starts the thread, unless it runs. On a busy machine this may take longer than an exchange may last. @throws {Error} if it ends */
-    async prepare(): Promise<void> {
-      running ??= start();
-      await running;
-    },
+    prepare,
 
     /** @throws {NotConnected} if the address takes no connection in time; {Error} without a complete response */
     async exchange(call: Call, signal: AbortSignal): Promise<Response> {
-      running ??= start();
-      const worker = await running;
+      const worker = await prepare();
       signal.throwIfAborted();
       latest += 1;
       const id = latest;
