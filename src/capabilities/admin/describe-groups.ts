@@ -42,6 +42,12 @@ export const groupFields = {
   },
 };
 
+/** Leaves out the groups that a program does not act within. A person sees all. */
+export const seenGroups = <Named extends { readonly name: string }>(
+  { machine, user }: SignedIn,
+  groups: readonly Named[],
+): readonly Named[] => (machine === undefined ? groups : groups.filter(({ name }) => user.groups.includes(name)));
+
 /** Describes groups for an administrator. Reads the clients once for all groups. */
 export async function createDescribeGroup(signedIn: SignedIn, { ports }: GuardParts) {
   const guarded = { paths: ports.listGuardedPaths(), clients: await ports.listClients() };

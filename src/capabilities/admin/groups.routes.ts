@@ -15,7 +15,7 @@ import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof, Request } from '../../web/types.ts';
-import { createDescribeGroup, type GuardParts, groupFields } from './describe-groups.ts';
+import { createDescribeGroup, type GuardParts, groupFields, seenGroups } from './describe-groups.ts';
 import { groupsView } from './views.ts';
 
 export interface GroupParts extends GuardParts {
@@ -73,9 +73,7 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     const describe = await createDescribeGroup(signedInOf(request), parts());
     const { knownScopes, list } = parts().groups;
     const { entries, next_cursor } = pageOf(await list(limit + 1, after?.[0]), limit, ({ name }) => [name]);
-    const { machine, user } = signedInOf(request);
-    const shown = machine === undefined ? entries : entries.filter(({ name }) => user.groups.includes(name));
-    const groups = shown.map((group) => ({
+    const groups = seenGroups(signedInOf(request), entries).map((group) => ({
       ...describe(group),
       unknown_scopes: group.scopes.filter((scope) => !knownScopes.includes(scope)),
       members: group.members ?? null,

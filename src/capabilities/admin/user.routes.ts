@@ -3,7 +3,7 @@ import { describeSession } from '../../core/access/describe-session.ts';
 import { describeToken } from '../../core/access/describe-token.ts';
 import type { PersonalTokens } from '../../core/access/personal-tokens.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
-import { beyondOwn, holds, holdsAll, requireRightsOf } from '../../core/access/rights.ts';
+import { beyondOwn, holds, holdsAll, requireRightsOf, sees } from '../../core/access/rights.ts';
 import type { Events } from '../../core/audit/event.ts';
 import { describeDecision } from '../../core/audit/explanation.ts';
 import type { AuditStore } from '../../core/audit/sql-store.ts';
@@ -26,7 +26,7 @@ import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../w
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
-import { createDescribeGroup, furtherClients, type GuardParts, nameClients } from './describe-groups.ts';
+import { createDescribeGroup, furtherClients, type GuardParts, nameClients, seenGroups } from './describe-groups.ts';
 import {
   emailFields,
   groupsFields,
@@ -179,9 +179,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     const user = id.includes('\0') ? undefined : await parts().findUsers.find(id);
     const account = user && (await parts().users.findById(id));
     if (user === undefined || account === undefined) throw noSuchUser();
-    const signedIn = signedInOf(request);
-    // A person may read all users.
-    if (signedIn.machine !== undefined && !holds(signedIn, rightsOfAccount(account))) throw noSuchUser();
+    if (!sees(signedInOf(request), rightsOfAccount(account))) throw noSuchUser();
     return { user, account };
   }
 
@@ -341,11 +339,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
 const createDescribeGroups = (parts: () => UserParts) => async (request: Request) => {
   const signedIn = signedInOf(request);
   const describe = await createDescribeGroup(signedIn, parts());
-  const groups = await parts().groups.findAll();
-  // A program sees its own groups alone.
-  const shown =
-    signedIn.machine === undefined ? groups : groups.filter(({ name }) => signedIn.user.groups.includes(name));
-  return shown.map(describe);
+  return seenGroups(signedIn, await parts().groups.findAll()).map(describe);
 };
 
 function addNewUser(

@@ -29,6 +29,10 @@ export const holds = (signedIn: SignedIn, rights: Rights): boolean =>
 const isReached = ({ user }: SignedIn, { groups, addedBy, isTrusted = false }: Rights): boolean =>
   !isTrusted && (addedBy === undefined || groups.length > 0 || addedBy === user.id);
 
+/** Tells whether a request may see a user, group or client. A person who may read one may read all, a program only what it may change. */
+export const sees = (signedIn: SignedIn, rights: Rights): boolean =>
+  signedIn.machine === undefined || holds(signedIn, rights);
+
 /**
  * Returns the check for every change that an administrator makes to users, groups and clients: the administrator must have all rights of
  * the target, before and after the change. The check throws {Refusal} `beyond-own`. It runs in the transaction of the change, because the

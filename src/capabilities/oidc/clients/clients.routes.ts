@@ -1,7 +1,7 @@
 import type { SignedIn } from '../../../core/access/access.ts';
 import { changeRefusals } from '../../../core/access/change-refusals.ts';
 import { type Answer, Refusal } from '../../../core/access/refusal.ts';
-import { beyondOwn, holds, holdsAll, requireRightsOf } from '../../../core/access/rights.ts';
+import { beyondOwn, holds, holdsAll, requireRightsOf, sees } from '../../../core/access/rights.ts';
 import type { Actor } from '../../../core/changes/administration.ts';
 import type { Groups } from '../../../core/users/groups.ts';
 import type { RequireRights } from '../../../core/users/scopes.ts';
@@ -109,10 +109,6 @@ const actionsFor = (signedIn: SignedIn, client: Client) =>
 const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
   names.map((name) => ({ name, held: holds(signedIn, { groups: [name], scopes: [] }) }));
 
-/** A program sees only the clients that it may change. */
-const isShown = (signedIn: SignedIn, client: Client) =>
-  signedIn.machine === undefined || holds(signedIn, rightsOfClient(client));
-
 type Parts = () => ClientRouteParts;
 
 type ServerOptions = Pick<FlowOptions, 'publicOrigins'>;
@@ -128,7 +124,7 @@ function describeServer({ publicOrigins }: ServerOptions) {
 
 async function requireClient(parts: Parts, request: Request): Promise<Client> {
   const client = await parts().clients.find((request.params as { readonly id: string }).id);
-  if (client === undefined || !isShown(signedInOf(request), client)) throw new Refusal(noSuchClient);
+  if (client === undefined || !sees(signedInOf(request), rightsOfClient(client))) throw new Refusal(noSuchClient);
   return client;
 }
 
@@ -168,7 +164,7 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
       const { limit, after } = readList(query, { keyLength: 2 });
       const found = await parts().clients.findPage(limit + 1, after);
       const { entries, next_cursor } = pageOf(found, limit, ({ name, id }) => [name, id]);
-      const shown = entries.filter((client) => isShown(signedInOf(request), client));
+      const shown = entries.filter((client) => sees(signedInOf(request), rightsOfClient(client)));
       return { ...describeServer(options), clients: shown.map(describeClient), next_cursor, query };
     },
   });
