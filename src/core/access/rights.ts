@@ -23,8 +23,8 @@ export const holds = (signedIn: SignedIn, rights: Rights): boolean =>
     (signedIn.machine === undefined || isReached(signedIn, rights)));
 
 /**
- * Tells whether a user or client is one of those that a program acts on: a member of its groups, or a user that it added. Users without
- * groups belong to nobody, so a program for `staff` does not reach all customers.
+ * Tells whether a user or client is one of those that a program acts on: a member of its groups, or a user that it added. It reaches no
+ * other user without groups. A program for `staff` would otherwise reach all customers.
  */
 const isReached = ({ user }: SignedIn, { groups, addedBy, isTrusted = false }: Rights): boolean =>
   !isTrusted && (addedBy === undefined || groups.length > 0 || addedBy === user.id);

@@ -17,7 +17,7 @@ export interface Rights {
   readonly groups: readonly string[];
   /** The scopes that the groups grant together. */
   readonly scopes: readonly string[];
-  /** Of a user: the client id of the program that added the user, or null. Null for a client. Undefined for rights that nobody holds yet. */
+  /** Of a user: the client id of the program that added the user, or null. Null for a client. Undefined for rights that are to be given. */
   readonly addedBy?: string | null;
   /** Of a client: whether it asks users for no consent, or demands less of requests than usual. No program may change such a client. */
   readonly isTrusted?: boolean;

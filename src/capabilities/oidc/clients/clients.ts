@@ -38,7 +38,7 @@ export interface ClientSettings {
   readonly pkce: PkceSetting;
   /** The algorithm that signs its ID tokens and logout tokens. */
   readonly idTokenAlg: Signature;
-  /** What the client may do as itself. Undefined: it signs users in, and no more. */
+  /** The grant of a program that acts as itself. Undefined for a client that signs users in. */
   readonly machine: Machine | undefined;
 }
 

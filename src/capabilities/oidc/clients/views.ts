@@ -107,7 +107,7 @@ const describeMachine = (
 
 interface Choices {
   readonly groups: readonly Choice[];
-  /** Whether the user may decide what a program may do as itself. */
+  /** The form shows the grant of a program only to those who may give it. */
   readonly mayGrant: boolean;
 }
 

@@ -1,6 +1,6 @@
 import type { ownScopes } from '../../../core/users/scopes.ts';
 
-/** What a program may do as itself, without a user (RFC 6749 4.4). */
+/** The grant of a program that acts as itself, without a user (RFC 6749 4.4). */
 export interface Machine {
   /** Janua's own scopes. */
   readonly scopes: readonly string[];
