@@ -51,7 +51,7 @@ export function createFirstAdministrator(core: OwnAccounts) {
       const user = { ...details, password, verified: true, groups: [admins] };
       const { id } = await links.use(secret, caller, (spend) =>
         administer({ caller })
-          .add(user, async (db, userId) => {
+          .add(user, async (db, { user: { id: userId } }) => {
             if (!(await lacksAdministrator(db))) throw new AccountChanged();
             await spend(db);
             await audit.recordIn(db, { kind: 'first-administrator-added', caller, userId });

@@ -20,7 +20,7 @@ export interface UserDetails extends Omit<User, 'id' | 'groups'> {
   readonly verified?: boolean | undefined;
 }
 
-type FirstDo = (db: Database, userId: string) => Promise<void>;
+type FirstDo = (db: Database, account: Account) => Promise<void>;
 
 type InvitedDetails = Omit<UserDetails, 'password' | 'verified'>;
 
@@ -83,7 +83,7 @@ export function createNewUsers(
       // ADMINISTRATORS may list the address, which gives the new user rights.
       judge(account);
       const userId = account.user.id;
-      await first?.(db, userId);
+      await first?.(db, account);
       await recordIn(db, kind, { userId });
       if (chosen.length > 0) {
         const { names } = await setGroupsOf(held, () => chosen);
@@ -117,8 +117,9 @@ export function createNewUsers(
       const invite = byMail ? await admitInvitation?.(requireEmail(details.username), actor) : undefined;
       // An account without a password cannot log in. The user therefore has to open the mailed link first, which proves the address.
       const addressProof = byMail ? 'mail' : 'admin';
-      const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));
-      await invite?.(account);
+      // In the same transaction, or a refused mail would leave a user who was not invited.
+      const first: FirstDo = async (db, added) => invite?.(added, db);
+      const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }), first);
       return { id: account.user.id, link: byMail ? undefined : await createInvitationLink(account) };
     },
   };
