@@ -106,7 +106,11 @@ export function createOutsideThread(file = ownFile) {
 
   /** Starts the thread, unless it runs. On a busy machine this may take longer than an exchange may last. @throws {Unavailable} if it ends */
   function prepare(): Promise<Worker> {
-    running ??= start();
+    running ??= start().catch((cause: unknown) => {
+      // Otherwise a thread that could not be created, for want of memory, would fail all later exchanges too.
+      running = undefined;
+      throw cause instanceof Unavailable ? cause : new Unavailable(outsidePart, 1, cause);
+    });
     return running;
   }
 

@@ -30,3 +30,11 @@ test('a thread that cannot start fails each exchange, and the next one tries aga
   for (let count = 0; count < 2; count += 1)
     await assert.rejects(thread.exchange(callOf('limits'), signal), Unavailable);
 });
+
+test('a thread that cannot be created fails one exchange alone', async () => {
+  const address = new URL('https://example.com/');
+  const thread = createOutsideThread(address);
+  await assert.rejects(thread.exchange(callOf('limits'), signal), Unavailable);
+  address.href = file.href;
+  assert.equal((await thread.exchange(callOf('limits'), signal)).status, 200);
+});
