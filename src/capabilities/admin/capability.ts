@@ -5,13 +5,14 @@ import { defineCapability } from '../capability.ts';
 import { events } from './events.ts';
 import { createFindUsers } from './find-users.ts';
 import { createOverview } from './overview.ts';
+import { createSealedCursors } from './sealed-cursors.ts';
 
 /** The pages for administrators. */
 export const admin = defineCapability({
   name: 'admin',
   events,
 
-  make(core: Core) {
+  async make(core: Core) {
     const { database, users, groupsInColumn, stores, opened, auditTrail, now, checkUp } = core;
     const overview = createOverview({
       database,
@@ -27,7 +28,8 @@ export const admin = defineCapability({
       checkUp,
     });
     const findUsers = createFindUsers(database, users, { groupsInColumn });
-    return { parts: { overview, findUsers }, clean: overview.count };
+    const cursors = createSealedCursors(await core.loadKey('applications'));
+    return { parts: { overview, findUsers, cursors }, clean: overview.count };
   },
 
   async addRoutes(app, parts, options) {

@@ -11,6 +11,7 @@ import { listQuery, listRefusals, nextCursor as nextCursorSchema, readList } fro
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 import { type createFindUsers, type FoundUser, type Reach, userRules } from './find-users.ts';
+import type { SealedCursors } from './sealed-cursors.ts';
 import { usersView } from './user-views.ts';
 
 export const userFields = {
@@ -50,6 +51,7 @@ export interface UserListParts {
   readonly users: UserDirectory;
   readonly findUsers: ReturnType<typeof createFindUsers>;
   readonly groups: Pick<Groups, 'names'>;
+  readonly cursors: SealedCursors;
 }
 
 export const describeUser = ({ id, username, firstName, lastName, disabled, demo, groups, ...user }: FoundUser) => ({
@@ -88,16 +90,16 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
     answer: json('Users', listSchema, { next_cursor: null }),
     browser: 'The page with the users',
     async handle(request, reply) {
-      const { findUsers, users: directory } = parts();
-      const list = readList(request.query, userRules);
+      const { findUsers, users: directory, cursors } = parts();
       const signedIn = signedInOf(request);
-      const { users, nextCursor } = await findUsers.list(list, reachOf(signedIn));
-      const isFiltered =
-        signedIn.machine !== undefined || [list.q, ...Object.values(list.filters)].some((value) => value !== '');
+      const reach = reachOf(signedIn);
+      const list = readList(reach ? cursors.open(request.query, reach.addedBy) : request.query, userRules);
+      const { users, nextCursor } = await findUsers.list(list, reach);
+      const isFiltered = reach !== undefined || [list.q, ...Object.values(list.filters)].some((value) => value !== '');
       const counted = isFiltered ? 0 : await directory.count(mostCounted + 1);
       const page = {
         users: users.map(describeUser),
-        next_cursor: nextCursor ?? null,
+        next_cursor: nextCursor === undefined ? null : reach ? cursors.seal(nextCursor, reach.addedBy) : nextCursor,
         total: isFiltered || counted > mostCounted ? null : counted,
       };
       if (request.format === 'json') return reply.send(page);
