@@ -1,5 +1,5 @@
 import type { SignedIn } from '../../core/access/access.ts';
-import { holds } from '../../core/access/rights.ts';
+import { holds, sees } from '../../core/access/rights.ts';
 import type { GuardedClient, GuardedPath, JoinedPorts } from '../../core/ports.ts';
 import type { StoredGroup } from '../../core/users/groups.ts';
 import { rightsOf } from '../../core/users/scopes.ts';
@@ -42,15 +42,20 @@ export const groupFields = {
   },
 };
 
-/** Leaves out the groups that a program does not act within. A person sees all. */
-export const seenGroups = <Named extends { readonly name: string }>(
-  { machine, user }: SignedIn,
-  groups: readonly Named[],
-): readonly Named[] => (machine === undefined ? groups : groups.filter(({ name }) => user.groups.includes(name)));
+/** Tells whether a request may see a group: a program sees those that it acts within, a person all. */
+export const seesGroup = ({ machine, user }: SignedIn, { name }: { readonly name: string }): boolean =>
+  machine === undefined || user.groups.includes(name);
+
+/** Lists what groups open, as far as the request may see it. A program sees what is for its groups alone. */
+export async function listGuarded(signedIn: SignedIn, { ports }: GuardParts) {
+  const isSeen = ({ groups }: { readonly groups: readonly string[] }) =>
+    sees(signedIn, { groups, scopes: [], addedBy: null });
+  return { paths: ports.listGuardedPaths().filter(isSeen), clients: (await ports.listClients()).filter(isSeen) };
+}
 
 /** Describes groups for an administrator. Reads the clients once for all groups. */
-export async function createDescribeGroup(signedIn: SignedIn, { ports }: GuardParts) {
-  const guarded = { paths: ports.listGuardedPaths(), clients: await ports.listClients() };
+export async function createDescribeGroup(signedIn: SignedIn, parts: GuardParts) {
+  const guarded = await listGuarded(signedIn, parts);
   return (group: StoredGroup) => describeGroup(signedIn, group, guarded);
 }
 

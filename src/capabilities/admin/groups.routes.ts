@@ -15,7 +15,7 @@ import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof, Request } from '../../web/types.ts';
-import { createDescribeGroup, type GuardParts, groupFields, seenGroups } from './describe-groups.ts';
+import { createDescribeGroup, type GuardParts, groupFields, seesGroup } from './describe-groups.ts';
 import { groupsView } from './views.ts';
 
 export interface GroupParts extends GuardParts {
@@ -70,10 +70,12 @@ const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProo
 export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<FlowOptions, 'features'>): void {
   async function list(request: Request) {
     const { limit, after } = readList(request.query, { keyLength: 1 });
-    const describe = await createDescribeGroup(signedInOf(request), parts());
+    const signedIn = signedInOf(request);
+    const describe = await createDescribeGroup(signedIn, parts());
     const { knownScopes, list } = parts().groups;
-    const { entries, next_cursor } = pageOf(await list(limit + 1, after?.[0]), limit, ({ name }) => [name]);
-    const groups = seenGroups(signedInOf(request), entries).map((group) => ({
+    const found = await list(limit + 1, after?.[0], (group) => seesGroup(signedIn, group));
+    const { entries, next_cursor } = pageOf(found, limit, ({ name }) => [name]);
+    const groups = entries.map((group) => ({
       ...describe(group),
       unknown_scopes: group.scopes.filter((scope) => !knownScopes.includes(scope)),
       members: group.members ?? null,

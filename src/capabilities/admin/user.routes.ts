@@ -1,3 +1,4 @@
+import type { SignedIn } from '../../core/access/access.ts';
 import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { describeSession } from '../../core/access/describe-session.ts';
 import { describeToken } from '../../core/access/describe-token.ts';
@@ -26,7 +27,14 @@ import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../w
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
-import { createDescribeGroup, furtherClients, type GuardParts, nameClients, seenGroups } from './describe-groups.ts';
+import {
+  createDescribeGroup,
+  furtherClients,
+  type GuardParts,
+  listGuarded,
+  nameClients,
+  seesGroup,
+} from './describe-groups.ts';
 import {
   emailFields,
   groupsFields,
@@ -183,12 +191,14 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     return { user, account };
   }
 
-  async function describeVerification(user: Pick<User, 'id' | 'username'>) {
+  async function describeVerification(user: Pick<User, 'id' | 'username'>, signedIn: SignedIn) {
     const { users } = parts();
     const { how, by, at } = (await users.findDetails(user)).verification ?? {};
     if (how === undefined) return null;
     const administrator = how === 'administrator' && by !== undefined ? await users.findById(by) : undefined;
-    return { how, by: administrator?.user.username ?? by ?? null, at: at?.toISOString() ?? null };
+    const isSeen = administrator === undefined || sees(signedIn, rightsOfAccount(administrator));
+    const named = isSeen ? (administrator?.user.username ?? by) : undefined;
+    return { how, by: named ?? null, at: at?.toISOString() ?? null };
   }
 
   async function describeInvitation(account: Account) {
@@ -198,24 +208,22 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     return { state, expires_at: expiresAt?.toISOString() ?? null, repeatable: mayRepeat };
   }
 
-  async function describeOpened({ groups }: User) {
-    const { ports } = parts();
+  async function describeOpened({ groups }: User, signedIn: SignedIn) {
+    const { clients, paths } = await listGuarded(signedIn, parts());
     const isOpen = (guarded: { readonly groups: readonly string[] }) =>
       guarded.groups.length === 0 || guarded.groups.some((group) => groups.includes(group));
     return {
-      ...nameClients((await ports.listClients()).filter(isOpen)),
-      rules: ports
-        .listGuardedPaths()
-        .filter(isOpen)
-        .map(({ origin, path }) => origin + path),
+      ...nameClients(clients.filter(isOpen)),
+      rules: paths.filter(isOpen).map(({ origin, path }) => origin + path),
     };
   }
 
   async function describe(request: Request) {
     const { user, account } = await requireUser(request);
-    const { scopes } = signedInOf(request);
-    const mayAct = holds(signedInOf(request), rightsOfAccount(account));
-    const isAdmin = holdsAll(signedInOf(request));
+    const signedIn = signedInOf(request);
+    const { scopes } = signedIn;
+    const mayAct = holds(signedIn, rightsOfAccount(account));
+    const isAdmin = holdsAll(signedIn);
     const { sessions, personalTokens, ports, auditTrail } = parts();
     const { limit, after } = readList(request.query, { keyLength: 2 });
     const applications = pageOf(await ports.listApplications(account.user, limit + 1, after), limit, placeOf);
@@ -224,7 +232,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       : undefined;
     return {
       ...describeUser(user),
-      verification: await describeVerification(user),
+      verification: await describeVerification(user, signedIn),
       invitation: await describeInvitation(account),
       sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),
@@ -235,7 +243,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       })),
       next_application: applications.next_cursor,
       identities: (await ports.listIdentities(account.user)).map(describeIdentity),
-      opens: await describeOpened(account.user),
+      opens: await describeOpened(account.user, signedIn),
       events: (trail?.events ?? []).flatMap((event) =>
         'unreadable' in event
           ? []
@@ -339,7 +347,8 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
 const createDescribeGroups = (parts: () => UserParts) => async (request: Request) => {
   const signedIn = signedInOf(request);
   const describe = await createDescribeGroup(signedIn, parts());
-  return seenGroups(signedIn, await parts().groups.findAll()).map(describe);
+  const groups = await parts().groups.findAll();
+  return groups.filter((group) => seesGroup(signedIn, group)).map(describe);
 };
 
 function addNewUser(

@@ -218,10 +218,14 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     /**
      * Lists a page of groups by name, and counts the members of these groups only.
-     * @param after the name of the last group of the previous page
+     * @param after the name of the last group of the previous page @param isSeen leaves out groups, before the page is cut
      */
-    async list(limit = Number.POSITIVE_INFINITY, after = ''): Promise<ListedGroup[]> {
-      const further = [...(await readAll(database)).values()].filter(({ name }) => name > after);
+    async list(
+      limit = Number.POSITIVE_INFINITY,
+      after = '',
+      isSeen: (group: Group) => boolean = () => true,
+    ): Promise<ListedGroup[]> {
+      const further = [...(await readAll(database)).values()].filter((group) => group.name > after && isSeen(group));
       // Sorted here, because not every database orders texts as the comparison in the filter does.
       const groups = further.sort((one, other) => (one.name < other.name ? -1 : 1)).slice(0, limit);
       const members = await countMembers(groups.map(({ name }) => name));

@@ -162,10 +162,10 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
     async handle(request) {
       const { query } = request;
       const { limit, after } = readList(query, { keyLength: 2 });
-      const found = await parts().clients.findPage(limit + 1, after);
+      const isSeen = (client: Client) => sees(signedInOf(request), rightsOfClient(client));
+      const found = await parts().clients.findPage(limit + 1, after, isSeen);
       const { entries, next_cursor } = pageOf(found, limit, ({ name, id }) => [name, id]);
-      const shown = entries.filter((client) => sees(signedInOf(request), rightsOfClient(client)));
-      return { ...describeServer(options), clients: shown.map(describeClient), next_cursor, query };
+      return { ...describeServer(options), clients: entries.map(describeClient), next_cursor, query };
     },
   });
 

@@ -109,6 +109,29 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
 
   const names = shareAnswer(readNames, namesLifetime, now);
 
+  async function readPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
+    const page = rows.orderBy('name').orderBy('id').limit(limit);
+    if (name === undefined || id === undefined) return (await page.execute()).map(toClient);
+    const further = page.where((or) => or.or([or('name', '>', name), or('name', '=', name).and('id', '>', id)]));
+    return (await further.execute()).map(toClient);
+  }
+
+  /**
+   * Lists a page of clients, by name.
+   * @param after name and id of the last client on the page before @param isSeen leaves out clients, before the page is cut
+   */
+  async function findPage(
+    limit: number,
+    after: readonly string[] | undefined,
+    isSeen: (client: Client) => boolean,
+  ): Promise<Client[]> {
+    const page = await readPage(limit, after);
+    const seen = page.filter(isSeen);
+    const last = page.length < limit || seen.length === limit ? undefined : page.at(-1);
+    if (last === undefined) return seen;
+    return [...seen, ...(await findPage(limit, [last.name, last.id], isSeen))].slice(0, limit);
+  }
+
   async function find(id: string): Promise<Client | undefined> {
     if (!isClientId(id)) return undefined;
     const [row] = await findRow(id);
@@ -140,13 +163,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     /** Lists the names of all clients, sorted. Changes by another process may show a second late. */
     listNames: names.get,
 
-    /** Lists a page of clients, by name. @param after name and id of the last client on the page before */
-    async findPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
-      const page = rows.orderBy('name').orderBy('id').limit(limit);
-      if (name === undefined || id === undefined) return (await page.execute()).map(toClient);
-      const further = page.where((or) => or.or([or('name', '>', name), or('name', '=', name).and('id', '>', id)]));
-      return (await further.execute()).map(toClient);
-    },
+    findPage,
 
     exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
 

@@ -4,6 +4,8 @@ import type { Machine } from '../../../../src/capabilities/oidc/machines/machine
 import { mostMachineTokens } from '../../../../src/capabilities/oidc/machines/machine.ts';
 import { stampOf } from '../../../../src/core/users/account.ts';
 import { admins, ownScopes } from '../../../../src/core/users/scopes.ts';
+import { insertAll } from '../../../../src/ground/database/insert-new.ts';
+import { cursorOf, mostCandidates } from '../../../../src/web/list.ts';
 import { password } from '../../../janua.ts';
 import { missing } from '../../../servers/missing.ts';
 import type { StoreChoice } from '../../../stores.ts';
@@ -172,6 +174,70 @@ for (const stores of choices)
       );
     });
 
+    test('learns no name of others from a cursor', async () => {
+      const { database, groups } = server.janua.services;
+      await groups.add({ name: 'many', description: '', scopes: [] });
+      const names = Array.from(
+        { length: mostCandidates },
+        (_, index) => `m${String(index).padStart(4, '0')}@example.com`,
+      );
+      const others = { password: '', first_name: 'M', last_name: 'M', demo: 0, disabled: 0, created_at: 0 };
+      const rows = [...names, 'zoe@example.com'].map((username) => ({
+        ...{ ...others, id: username, username, login_name: username },
+        group_names: username.startsWith('m') ? 'finance many' : 'many',
+      }));
+      await insertAll(database, 'janua_users', rows);
+      const members = rows.map(({ id, username }) => ({ id: `many ${id}`, group_name: 'many', user_id: id, username }));
+      await insertAll(database, 'janua_memberships', members);
+      const token = await tokenOf(await addProgram({ within: ['many'] }));
+      const list = async (cursor = '') =>
+        (await send(token, 'GET', `/api/admin/users?cursor=${cursor}`)).body as unknown as {
+          users: { username: string }[];
+          next_cursor: string | null;
+        };
+      const found: string[] = [];
+      let { users, next_cursor } = await list();
+      assert.ok(next_cursor, 'more rows than one request reads');
+      for (const cursor = next_cursor; next_cursor; { users, next_cursor } = await list(next_cursor)) {
+        assert.doesNotMatch(Buffer.from(cursor, 'base64url').toString('latin1'), /example/);
+        found.push(...users.map(({ username }) => username));
+      }
+      found.push(...users.map(({ username }) => username));
+      assert.deepEqual(found, ['zoe@example.com']);
+      const another = await tokenOf(await addProgram({ within: ['many'] }));
+      const cursor = (await list()).next_cursor;
+      for (const refused of [cursor, cursorOf(['m', 'm'])])
+        assert.equal((await send(another, 'GET', `/api/admin/users?cursor=${refused}`)).status, 400);
+      const { clientAdministration } = server.janua.services;
+      for (const name of ['Accounts', 'Zebra'])
+        await clientAdministration.addClient({ ...wiki, name, own: false, groups: name === 'Zebra' ? ['many'] : [] });
+      for (const [path, seen] of [
+        ['groups', 'many'],
+        ['clients', 'Zebra'],
+      ] as const) {
+        const page = (await send(token, 'GET', `/api/admin/${path}?limit=1`)).body as Record<string, unknown>;
+        assert.deepEqual(
+          [(page[path] as { name: string }[]).map(({ name }) => name), page.next_cursor],
+          [[seen], null],
+        );
+      }
+    });
+
+    test('adds no user if too many invitations were mailed', async () => {
+      const token = await tokenOf(await addProgram());
+      const add = (index: number) =>
+        send(token, 'POST', '/api/admin/users', {
+          email: `bulk${index}@example.com`,
+          first_name: 'B',
+          last_name: 'B',
+          invite: true,
+        });
+      let index = 0;
+      while ((await add(index)).status === 201 && index < 1000) index += 1;
+      assert.ok(index > 0 && index < 1000, String(index));
+      assert.equal(await server.janua.services.users.findByUsername(`bulk${index}@example.com`), undefined);
+    });
+
     test('adds a user without a fresh proof, finds and changes that user, and is named in the audit', async () => {
       const program = await addProgram();
       const token = await tokenOf(program);
@@ -254,6 +320,28 @@ for (const stores of choices)
       assert.equal((await send(token, 'POST', '/api/admin/clients/add', fields)).status, 403);
       assert.equal((await send(token, 'POST', '/api/admin/clients/add', { ...fields, groups: ['staff'] })).status, 201);
       assert.equal((await send(token, 'POST', `/api/admin/clients/${guarded}/remove`, {})).status, 200);
+    });
+
+    test('is not told of applications and administrators outside its groups', async () => {
+      const { clientAdministration } = server.janua.services;
+      for (const [name, groups] of Object.entries({ Open: [], Staff: ['staff'], Both: ['staff', 'finance'] }))
+        await clientAdministration.addClient({ ...wiki, name, own: false, groups });
+      const chief = await signIn(ids.chief);
+      await server.janua.post(`/api/admin/users/${ids.member}/verify`, {}, chief);
+      const token = await tokenOf(await addProgram());
+      type Opening = { readonly clients: readonly { readonly name: string }[] };
+      const user = (await send(token, 'GET', `/api/admin/users/${ids.member}`)).body as unknown as {
+        opens: Opening;
+        verification: { how: string; by: string | null };
+      };
+      const list = (await send(token, 'GET', '/api/admin/groups')).body as unknown as { groups: Opening[] };
+      for (const { clients } of [user.opens, ...list.groups])
+        assert.deepEqual(
+          clients.map(({ name }) => name),
+          ['Staff'],
+        );
+      const { how, by } = user.verification;
+      assert.deepEqual([how, by], ['administrator', null]);
     });
 
     test('is refused everywhere else, however it sends its token', async () => {
