@@ -45,15 +45,20 @@ ${asTable(['command', 'does', 'options'], rows)}
 `;
 }
 
-const whole: Partial<Settings> = { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' };
+const whole: Partial<Settings> = {
+  SIGN_UP: 'on',
+  HANDLES: 'users',
+  UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',
+};
 
 /** What leaves routes out, by the words of the page. */
 const variants: Readonly<Record<string, TestOptions>> = {
   mail: { settings: whole, overrides: { demoMailbox: false } },
   "Janua's table": { settings: whole, stores: { users: 'SQLite', sessions: 'SQL', ownTable: true } },
   '`SIGN_UP=on`': { settings: { ...whole, SIGN_UP: 'off' } },
+  '`HANDLES=users`': { settings: { ...whole, HANDLES: 'administrators' } },
   'second factors': { settings: { ...whole, SECOND_FACTOR: 'off' } },
-  '`UPSTREAMS_FILE`': { settings: { SIGN_UP: 'on' } },
+  '`UPSTREAMS_FILE`': { settings: { SIGN_UP: 'on', HANDLES: 'users' } },
   'a host name': { settings: { ...whole, PUBLIC_URL: 'http://127.0.0.1:5000' } },
 };
 

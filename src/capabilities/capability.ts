@@ -50,6 +50,7 @@ export const findFeatures = (capabilities: readonly Capability[], given: StartOp
   signUp: false,
   password: false,
   ownAccounts: false,
+  ownHandles: false,
   secondFactor: false,
   passkeyDomain: undefined,
   upstreams: [],

@@ -173,6 +173,9 @@ function addUsers(program: Command): void {
   const verify = 'say that the address is the one of the user; applications link accounts by it';
   add(users, 'verify <email>', verify).action(from(usersFile, 'verifyUser'));
   add(users, 'remove <email>', 'remove a user and end all sessions').action(from(usersFile, 'removeUser'));
+  add(users, 'handle <email> [handle]', 'give a user a second name to sign in with; without one, take it away').action(
+    from(usersFile, 'setHandle'),
+  );
   add(users, 'groups <email>', 'show or change the groups of a user')
     .option('--add <name>', 'add the user to a group; may be repeated', collect, [])
     .option('--remove <name>', 'remove the user from a group; may be repeated', collect, [])

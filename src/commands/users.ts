@@ -51,6 +51,12 @@ export const removeUser = change('remove', 'The user is removed, and their sessi
 
 export const verifyUser = change('verify', 'The address of the user counts as verified.');
 
+export const setHandle = (username: string, handle = '') =>
+  administer('janua users handle', async ({ administration }) => {
+    await administration.setHandle(username, handle);
+    return handle === '' ? 'The user has no handle.' : 'The handle is changed. The user can sign in with it.';
+  });
+
 export const listUsers = ({ json }: { json?: boolean }) =>
   administer('janua users list', ({ administration }) =>
     list(administration.list(), {

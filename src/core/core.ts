@@ -217,6 +217,7 @@ export async function createCore(options: CoreOptions) {
     audit,
     transact: (work) => inTransaction(database, work),
     lift: throttled.lift,
+    listClients: () => ports.listClients(),
     get createInvitationLink() {
       return ports.createInvitationLink;
     },

@@ -59,6 +59,8 @@ export interface Features {
   readonly password: boolean;
   /** Whether users may change their name and address, and delete the account. */
   readonly ownAccounts: boolean;
+  /** Whether users may choose a handle. */
+  readonly ownHandles: boolean;
   readonly secondFactor: boolean;
   /** The domain of the passkeys. Undefined if there are none. */
   readonly passkeyDomain: string | undefined;

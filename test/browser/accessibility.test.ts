@@ -12,6 +12,7 @@ import { addAuthenticator, address, openMail, openSite, sendLogin, signIn, submi
 const site = openSite({
   settings: {
     SIGN_UP: 'on',
+    HANDLES: 'users',
     FORWARD_AUTH_ORIGINS: ['https://wiki.example.com', 'https://photos.example.com'],
     FORWARD_AUTH_RULES: ['https://wiki.example.com=staff'],
     TRUSTED_PROXIES: ['127.0.0.1', '::1'],

@@ -9,7 +9,11 @@ import { type Route, startWithRoutes } from './routes.ts';
 let janua: TestJanua;
 let added: Route[];
 before(async () => {
-  const settings = { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' } as const;
+  const settings = {
+    SIGN_UP: 'on',
+    HANDLES: 'users',
+    UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',
+  } as const;
   ({ janua, routes: added } = await startWithRoutes({ settings, time: Date.now() }));
   await janua.services.clientAdministration.addClient(wiki);
 });
@@ -134,6 +138,10 @@ const routes: Record<
   'GET /api/account/email': 'signed in',
   'POST /account/email': 'signed in',
   'POST /api/account/email': 'signed in',
+  'GET /account/handle': 'signed in',
+  'GET /api/account/handle': 'signed in',
+  'POST /account/handle': 'signed in',
+  'POST /api/account/handle': 'signed in',
   'GET /account/delete': 'signed in',
   'GET /api/account/delete': 'signed in',
   'POST /account/delete': 'signed in',
@@ -278,7 +286,7 @@ const pagesByScope: Record<string, readonly string[]> = {
     'GET /admin/users/add',
     'GET /admin/users/import',
     'POST /admin/users/import',
-    ...['name', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
+    ...['name', 'handle', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
       formOf('/admin/users/:id'),
     ),
     ...['remove-factors', 'delete'].flatMap(formOf('/admin/users/:id')),
@@ -309,7 +317,7 @@ const routesOfMachines = [
   'GET /admin/users/:id',
   'POST /admin/users',
   'GET /admin/users/add',
-  ...['name', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
+  ...['name', 'handle', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
     formOf('/admin/users/:id'),
   ),
   ...['remove-factors', 'delete', 'end-sessions', 'lift'].flatMap(formOf('/admin/users/:id')),
@@ -360,6 +368,7 @@ test('another site may post to the addresses of applications alone', async () =>
 const askingPages: Record<string, readonly string[]> = {
   '/account/password': ['password'],
   '/account/email': ['email'],
+  '/account/handle': ['handle'],
   '/account/confirm-email': ['confirm-email'],
   '/account/delete': ['delete'],
   '/account/tokens': ['tokens'],
@@ -371,7 +380,18 @@ const askingPages: Record<string, readonly string[]> = {
   '/account/sign-in-methods': ['begin', 'link', 'unlink'].map((name) => `sign-in-methods/${name}`),
   '/admin/users/add': ['users'],
   ...Object.fromEntries(
-    ['name', 'offer-email', 'set-email', 'enable', 'send-reset', 'groups', 'verify', 'remove-factors', 'delete']
+    [
+      'name',
+      'handle',
+      'offer-email',
+      'set-email',
+      'enable',
+      'send-reset',
+      'groups',
+      'verify',
+      'remove-factors',
+      'delete',
+    ]
       .map((name) => `users/:id/${name}`)
       .map((form) => [`/admin/${form}`, [form]]),
   ),
@@ -519,6 +539,7 @@ test('every field of a body has a type and a description, and every required tex
     'decision',
     'email',
     'first_name',
+    'handle',
     'id',
     'last_name',
     'link',

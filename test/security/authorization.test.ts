@@ -13,6 +13,7 @@ let janua: TestJanua;
 before(async () => {
   const settings = {
     SIGN_UP: 'on',
+    HANDLES: 'users',
     PUBLIC_URL: 'http://localhost:5000',
     UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',
   } as const;

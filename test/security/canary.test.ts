@@ -62,6 +62,7 @@ describe('the server writes no password, cookie or token, and no link of a mail'
         MAIL_URL: `smtp://127.0.0.1:${smtp.port}`,
         MAIL_FROM: 'no-reply@example.com',
         SIGN_UP: 'on',
+        HANDLES: 'users',
       };
       // The tables of the others are there.
       if (choice.users === 'SQLite') await workplace.run(['migrate'], { env });

@@ -55,7 +55,7 @@ const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('ba
 test('no long host in a request is parsed', async () => {
   await using janua = await startJanua({
     settings: {
-      ...{ SIGN_UP: 'on', PUBLIC_URL: 'http://localhost:5000' },
+      ...{ SIGN_UP: 'on', HANDLES: 'users', PUBLIC_URL: 'http://localhost:5000' },
       ...{ CLIENT_ID_METADATA: ['app.example'], FORWARD_AUTH_ORIGINS: ['https://app.localhost'] },
     },
   });

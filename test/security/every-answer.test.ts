@@ -85,6 +85,7 @@ const placeOf = ({ method, url }: Route) =>
 before(async () => {
   const settings = {
     SIGN_UP: 'on',
+    HANDLES: 'users',
     PUBLIC_URL: 'http://localhost:5000',
     DATABASE_URL: databaseUrl,
     UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',

@@ -66,6 +66,7 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
       ...{ demo: 0, disabled: 0, created_at: at(index), password_changed_at: at(index) },
     }),
   ],
+  janua_handles: 'none',
   janua_sources: 'none',
   janua_sessions: [
     99,

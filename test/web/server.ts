@@ -90,6 +90,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       signUp: true,
       password: true,
       ownAccounts: true,
+      ownHandles: true,
       secondFactor: true,
       passkeyDomain: undefined,
       upstreams: [],

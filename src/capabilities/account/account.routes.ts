@@ -13,6 +13,7 @@ import { accountView } from './views.ts';
 
 const accountSchema = object('The account', {
   username: text('ann@example.com'),
+  handle: { ...orNull(text('ann')), description: 'A second name with which the user signs in' },
   verification: {
     ...orNull(
       object('What says that the address is the one of the user', {

@@ -104,6 +104,15 @@ const ownAccount = defineOptional({
   },
 });
 
+const handle = defineOptional({
+  name: 'handle',
+  features: ({ settings }) => ({ ownHandles: settings.HANDLES === 'users' }),
+  isEnabled: ({ ownHandles }) => ownHandles,
+  async addRoutes(app, parts) {
+    (await import('./handle.routes.ts')).addHandle(app, parts);
+  },
+});
+
 const password = defineOptional({
   name: 'password',
   features: ({ settings, ownAccounts }) => ({ password: ownAccounts || settings.PASSWORD_REHASH === 'on' }),
@@ -148,4 +157,4 @@ const changeEmail = defineOptional({
 });
 
 /** The capabilities by which users manage their own accounts. The settings and the table of users decide which of them are on. */
-export const accounts = [account, signUp, ownAccount, password, resetPassword, changeEmail] as const;
+export const accounts = [account, signUp, ownAccount, handle, password, resetPassword, changeEmail] as const;

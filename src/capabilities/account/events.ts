@@ -71,6 +71,7 @@ export const events = {
     words: 'The user changed the password, which ended all other sessions',
   },
   'profile-changed': { isChange: true, ...updated, words: 'The user changed their name' },
+  'handle-chosen': { isChange: true, ...updated, words: 'The user chose a handle, with which they can sign in' },
   'language-changed': { isChange: true, ...updated, words: 'The user chose a language for pages and mails' },
   'email-change-requested': {
     ...updated,

@@ -78,6 +78,7 @@ export async function describeAccount(user: User, users: AccountCore['users']) {
   const { createdAt, passwordChangedAt, verification } = await users.findDetails(user);
   return {
     username: user.username,
+    handle: user.handle ?? null,
     verification: verification ? describeVerification(verification) : null,
     first_name: user.firstName,
     last_name: user.lastName,

@@ -13,6 +13,7 @@ declare module '../../web/view.ts' {
     'capabilities/account/email': Named;
     'capabilities/account/finish-sign-up': Addressed;
     'capabilities/account/first-administrator': object;
+    'capabilities/account/handle': object;
     'capabilities/account/forgot-password': ReturnType<typeof describeForgotPassword>;
     'capabilities/account/home': ReturnType<typeof describeHome>;
     'capabilities/account/me': Me;
@@ -59,10 +60,11 @@ function describeAccountPage(answer: AccountAnswer, page: Page) {
   const { words, site, plural, interpolate, timeOf } = page;
   const { account, security } = words;
   const { features } = site;
-  const { username, first_name, last_name, totp, passkeys, hasPassword, waitingAddress } = answer;
+  const { username, handle, first_name, last_name, totp, passkeys, hasPassword, waitingAddress } = answer;
   const factors = [...(totp ? [security.app] : []), ...(passkeys > 0 ? [plural(account.passkeyCount, passkeys)] : [])];
   return {
-    ...{ username, first_name, last_name },
+    ...{ username, handle, first_name, last_name },
+    choosesHandle: features.ownHandles && handle === null && username.includes('@'),
     ownAccount: features.ownAccounts
       ? {
           verified: page.verifiedOf(answer.verification),

@@ -1,7 +1,8 @@
 import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Administration } from '../../core/changes/administration.ts';
-import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { ChangeRefused, Unreadable } from '../../core/users/change-refused.ts';
+import { maxHandleLength } from '../../core/users/handles.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import { addressFault, maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../../core/users/user.ts';
 import type { Fields } from '../../web/action.ts';
@@ -47,6 +48,14 @@ export const emailFields = {
   email: { required: true, maxLength: maxUsernameLength, description: 'The address', examples: ['eve@example.com'] },
 } as const satisfies Fields;
 
+const handleFields = {
+  handle: {
+    maxLength: maxHandleLength,
+    description: 'A second name with which the user signs in. Empty: none',
+    examples: ['eve'],
+  },
+} as const satisfies Fields;
+
 export const groupsFields = {
   groups: {
     list: true,
@@ -69,12 +78,21 @@ export function readAddress({ email = '' }: Sent): string {
   return newEmailAddress(email) ?? refuseField('email', addressFault(email));
 }
 
-function refuseField(field: string, code: ReturnType<typeof addressFault> | 'taken'): never {
+function refuseField(
+  field: string,
+  code: ReturnType<typeof addressFault> | 'taken' | 'not-a-handle' | 'handle-taken',
+): never {
   throw new InvalidFields({ field, code });
 }
 
 export function refuseTaken(error: unknown): never {
   if (error instanceof ChangeRefused && error.code === 'user-exists') refuseField('email', 'taken');
+  throw error;
+}
+
+function refuseHandle(error: unknown): never {
+  if (error instanceof Unreadable) refuseField('handle', 'not-a-handle');
+  if (error instanceof ChangeRefused && error.code === 'handle-taken') refuseField('handle', 'handle-taken');
   throw error;
 }
 
@@ -88,6 +106,15 @@ const userActions = {
     fields: correctedNameFields,
     isOffered: (_, { ownAccounts }) => ownAccounts,
     run: (administration, user, sent) => administration.rename(user, readName(sent)),
+  },
+  handle: {
+    scope: 'users:write',
+    fresh: true,
+    summary: 'Give a user a handle, or take it away',
+    detail: 'Handle changed',
+    fields: handleFields,
+    isOffered: ({ username }) => username.includes('@'),
+    run: (administration, user, { handle = '' }) => administration.setHandle(user, handle).catch(refuseHandle),
   },
   'offer-email': {
     scope: 'users:write',

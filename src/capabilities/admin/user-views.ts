@@ -204,6 +204,7 @@ function describeAction(
     here: addressOf(user),
     boxes: action === 'groups' ? groupBoxesOf(groups.choices, groups.chosen, page, fixed) : undefined,
     takesEmail: fields.includes('email'),
+    takesHandle: fields.includes('handle'),
     takesName: fields.includes('first_name'),
     endsTokens: fields.includes('end_tokens'),
   };

@@ -17,6 +17,7 @@ import { usersView } from './user-views.ts';
 export const userFields = {
   id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),
   username: text('ann@example.com'),
+  handle: { ...orNull(text('ann')), description: 'A second name with which the user signs in' },
   email_verified: { type: 'boolean', description: 'Whether the address is verified' },
   first_name: text('Ann'),
   last_name: text('Archer'),
@@ -39,7 +40,7 @@ const listSchema = object('Users', {
 });
 
 const query = {
-  q: { description: 'The beginning of an address, of a name or of a last name', examples: ['ann'] },
+  q: { description: 'The beginning of an address, of a name, of a last name or of a handle', examples: ['ann'] },
   group: { description: 'Users in this group', examples: ['staff'] },
   state: { description: '`enabled` or `disabled`', examples: ['enabled'] },
   factor: { description: 'Whether there is a second factor: `yes` or `no`', examples: ['yes'] },
@@ -54,10 +55,21 @@ export interface UserListParts {
   readonly cursors: SealedCursors;
 }
 
-export const describeUser = ({ id, username, firstName, lastName, disabled, demo, groups, ...user }: FoundUser) => ({
+export const describeUser = ({
+  id,
+  username,
+  handle,
+  firstName,
+  lastName,
+  disabled,
+  demo,
+  groups,
+  ...user
+}: FoundUser) => ({
   ...{
     id,
     username,
+    handle: handle ?? null,
     email_verified: user.addressVerified,
     first_name: firstName,
     last_name: lastName,

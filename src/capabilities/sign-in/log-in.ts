@@ -33,7 +33,10 @@ export function createLogIn({ users, attemptPassword, admit }: LogInOptions) {
     const start = performance.now();
     const name = canonicalUsername(username);
     const candidate = await users.findCandidate(name);
-    const sent = { name, candidate, password, headers: request.headers, start };
+    // Failures with the handle count as those with the address. Otherwise a guesser would have twice the tries.
+    const { handle, username: address } = candidate?.account?.user ?? {};
+    const counted = handle === name && address !== undefined ? canonicalUsername(address) : name;
+    const sent = { name: counted, candidate, password, headers: request.headers, start };
     const { proof, seen, refuse } = await attemptPassword(sent, caller, {
       failed: { kind: 'login-failed', error: new Refusal(invalidCredentials) },
       throttled: { kind: 'login-throttled', answer: tooManyAttempts },

@@ -18,6 +18,11 @@ export const changeRefusals = {
   },
   'no-such-user': { name: 'no-such-user', status: 404, detail: 'There is no such user' },
   'user-exists': { name: 'user-exists', status: 409, detail: 'There is a user with this address already' },
+  'handle-taken': {
+    name: 'handle-taken',
+    status: 409,
+    detail: 'That handle is taken, or another account has had it',
+  },
   'no-mail': { name: 'no-mail', status: 409, detail: 'No mail can be sent here, or no password can be set' },
   'too-many-mails': {
     ...tooMany,

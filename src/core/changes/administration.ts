@@ -8,6 +8,7 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
+import { type NameParts, requireFreeHandle, requireHandle, setHandle } from '../users/handles.ts';
 import type { Held, HoldNew } from '../users/held.ts';
 import { requireEmail } from '../users/require-details.ts';
 import type { RequireRights } from '../users/scopes.ts';
@@ -30,7 +31,7 @@ export interface Actor {
   readonly isMachine?: boolean;
 }
 
-export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
+export interface AdministrationOptions extends Pick<Changes, 'changeAny'>, Pick<NameParts, 'listClients'> {
   readonly holdNew: HoldNew | undefined;
   readonly users: UserDirectory;
   /** The directory `users`, if this server may change it. Undefined for a team's own table. */
@@ -99,6 +100,13 @@ export function createAdministration(
         await registry.setName(held, name);
         return true;
       }),
+
+    /** Gives the user a handle. An empty one takes it away. */
+    async setHandle(reference: UserReference, typed: string): Promise<void> {
+      const handle = typed === '' ? undefined : requireHandle(typed);
+      if (handle !== undefined) await requireFreeHandle(handle, options);
+      await changeFound('user-handle-changed', reference, (held) => setHandle(held, handle));
+    },
 
     /**
      * Mails a link to another address of the user. The link is valid only in a session of the user. The new mailbox alone does not give

@@ -47,6 +47,8 @@ const rules = {
   'address-verified-upstream': {},
   'profile-changed': {},
   'user-renamed': {},
+  'user-handle-changed': {},
+  'handle-chosen': {},
   'user-email-changed': { ...ends, endsUnstamped: true, locksGroups: true, notice: 'email-changed' },
   'user-groups-changed': { locksGroups: true },
   'user-enabled': {},

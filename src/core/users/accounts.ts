@@ -185,11 +185,11 @@ function rightsOfPerson({ groups }: Person, row: JoinedRow): Rights {
 }
 
 function toUser(
-  { account_id: id, language }: AccountRow,
+  { account_id: id, language, handle }: AccountRow,
   names: Pick<User, 'username' | 'firstName' | 'lastName'>,
   { groups }: Rights,
 ): User {
-  return { id, ...names, groups, ...(language && { language }) };
+  return { id, ...names, groups, ...(language && { language }), ...(handle && { handle }) };
 }
 
 export function toTime(milliseconds: number | string | null): Date | undefined {

@@ -9,6 +9,7 @@ export type ChangeFault =
   | 'own-table'
   | 'no-such-user'
   | 'user-exists'
+  | 'handle-taken'
   | 'no-such-group'
   | 'group-demands-factor'
   | 'no-mail'

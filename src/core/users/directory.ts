@@ -10,6 +10,7 @@ import {
   type Verification,
 } from './account.ts';
 import { type AccountRow, createAccounts, isVerified, toTime } from './accounts.ts';
+import { isHandle } from './handles.ts';
 import { createRequireOtherPerson, type OtherWaysIn } from './last-administrator.ts';
 import { createRegistry, keptStamp, verifiedColumns } from './registry.ts';
 import { type AdoptionOptions, adopt, type RecordLeft, renameAccount } from './source/adoption.ts';
@@ -47,10 +48,13 @@ export function createDirectory(
   const accounts = createAccounts(opened, { demoUsers, administrators, source });
   const registry =
     source === undefined ? createRegistry(database, { demoUsers, administrators, otherWaysIn }) : undefined;
-  const findCandidate =
+  const findNamed =
     source === undefined
       ? createOwnCandidates(opened, accounts)
       : createCandidates(accounts, { database, source, now, recordLeft });
+  const findByHandle = createFindByHandle(opened, accounts);
+  const findCandidate = async (name: string): Promise<Candidate | undefined> =>
+    (await findNamed(name)) ?? (isHandle(name) ? findByHandle(name) : undefined);
   const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
 
   const users: UserDirectory = {
@@ -179,6 +183,23 @@ function createOwnCandidates({ database, prepareLookup }: OpenDatabase, { column
   );
   return async (username: string): Promise<Candidate | undefined> => {
     const [row] = await findRows(username);
+    const account = row && read(row);
+    return account && candidateOf(account);
+  };
+}
+
+function createFindByHandle({ database, prepareLookup }: OpenDatabase, { columns, joinSource, read }: Accounts) {
+  const findRows = prepareLookup<AccountRow>(
+    (handle) => ({
+      compile: () =>
+        sql<AccountRow>`select ${columns} from janua_users ${joinSource} where janua_users.handle = ${handle}`.compile(
+          database,
+        ),
+    }),
+    'handle',
+  );
+  return async (handle: string): Promise<Candidate | undefined> => {
+    const [row] = await findRows(handle);
     const account = row && read(row);
     return account && candidateOf(account);
   };

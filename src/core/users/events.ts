@@ -106,6 +106,14 @@ export const events = {
     level: 'info',
     words: 'The name of a user was corrected',
   },
+  'user-handle-changed': {
+    isChange: true,
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'info',
+    words: 'The handle of a user was changed',
+    advise: () => ['Applications may know the user by it. The former one is never given to another account.'],
+  },
   'user-email-link-sent': {
     vocabulary: 'user_updated',
     by: 'operator',

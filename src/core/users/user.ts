@@ -6,6 +6,8 @@ export interface User {
   /** Stable, opaque, and never given to another person; shown to administrators only. */
   readonly id: string;
   readonly username: string;
+  /** A second name with which the user signs in. */
+  readonly handle?: string;
   readonly firstName: string;
   readonly lastName: string;
   readonly language?: string | undefined;
@@ -19,8 +21,8 @@ export interface User {
 export const hasName = (user: User, { firstName, lastName }: Pick<User, 'firstName' | 'lastName'>): boolean =>
   user.firstName === firstName && user.lastName === lastName;
 
-/** The texts by which an administrator finds a user: the beginning of the address, of the name, or of the last name. */
-export const searchable = ['username', 'firstName', 'lastName'] as const;
+/** The texts by which an administrator finds a user: the beginning of the address, of the name, of the last name, or of the handle. */
+export const searchable = ['username', 'firstName', 'lastName', 'handle'] as const;
 
 export type Searchable = (typeof searchable)[number];
 
@@ -32,10 +34,11 @@ export function wordsOf({
   username,
   firstName,
   lastName,
+  handle,
 }: Partial<Pick<User, Searchable>>): Record<Searchable, string | undefined> {
   const lower = (text: string | undefined) => text?.toLowerCase().trim().slice(0, longestWord);
   const name = firstName === undefined ? undefined : `${firstName} ${lastName ?? ''}`;
-  return { username: lower(username), firstName: lower(name), lastName: lower(lastName) };
+  return { username: lower(username), firstName: lower(name), lastName: lower(lastName), handle };
 }
 
 /**

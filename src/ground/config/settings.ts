@@ -77,6 +77,9 @@ export const settingSchemas = {
   SIGN_UP_DOMAINS: list({ examples: ['example.com, example.org'] })(
     'Domains of the addresses that may create an account, such as `example.com`, separated by commas. Without it: any.',
   ),
+  HANDLES: choice({ enum: ['administrators', 'users'], default: 'administrators' })(
+    'Who gives users a handle, a short second name to sign in with: administrators alone, or users too, who choose one once.',
+  ),
   ADMINISTRATORS: list({ examples: ['ann@example.com'] })(
     'Addresses of users, separated by commas. While an address is listed here, its user is in the group `admins`. An address counts if `janua users add` added the user, or if the account began with a link that was mailed to it. Not with `USERS_TABLE`: there, use `janua users groups`.',
   ),

@@ -9,6 +9,7 @@ import { holdLease } from './lease.ts';
 import { createTableChanges, type MigrationStep } from './migration-step.ts';
 import { up as listSecrets } from './migrations/0.3-client-secrets.ts';
 import { up as upgradeFrom02 } from './migrations/0.3-from-0.2.ts';
+import { up as addHandles } from './migrations/0.3-handles.ts';
 import { up as addMachines } from './migrations/0.3-machines.ts';
 import { createLeases, up as createTables } from './migrations/0.3-tables.ts';
 import { rows as sampleRows } from './schema.ts';
@@ -24,6 +25,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '0.3-tables': createTables,
   '0.3-tables-client-secrets-takes-away': listSecrets,
   '0.3-tables-machines': addMachines,
+  '0.3-tables-names': addHandles,
 };
 
 /** The names of the first and the last migration of version 0.2.0, which had 22. */

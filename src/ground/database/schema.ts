@@ -28,6 +28,8 @@ export const rows = {
      * The canonical name. For an account of a team's table, Janua copies this column, the other names and `disabled` from the team's row.
      */
     username: '',
+    /** A second name with which the user signs in (`core/users/handles.ts`). NULL for users who have none. */
+    handle: generated(nullable('')),
     /** The password hash. Empty if the user has no password, or if the hash is in a team's own table (`USERS_TABLE`). */
     password: '',
     /**
@@ -70,6 +72,8 @@ export const rows = {
     /** A counter. A transaction locks the row by increasing it (`countChange`). */
     changes: generated(time),
   },
+  /** The accounts that have, or had, a handle, by its digest. The row stays when the account is gone. */
+  janua_handles: { digest: '', user_id: '' },
   /** The source of a team's accounts: its table, its columns and the kind of its ids (`core/users/source/origin.ts`). */
   janua_sources: { name: '', origin: '' },
   janua_sessions: {
@@ -338,6 +342,7 @@ export type PasskeysTable = Tables['janua_passkeys'];
 /** The columns of `janua_users` that each request reads, with one of the next two lists. Further columns would cost time. */
 export const accountColumns = [
   'username',
+  'handle',
   'disabled',
   'stamp',
   'language',

@@ -3,6 +3,7 @@ import { rows, type Tables } from './schema.ts';
 const all = 'SELECT, INSERT, UPDATE, DELETE';
 const kept = 'SELECT, INSERT, UPDATE';
 const once = 'SELECT, INSERT, DELETE';
+const added = 'SELECT, INSERT';
 const read = 'SELECT';
 
 /** A limit on the rows of each account, or on the rows that all administrators together have made. */
@@ -55,6 +56,7 @@ export const tables = {
     bound:
       'each costs an address that proves itself, an administrator, or a row of the team’s table: mails and sign-ups have limits',
   },
+  janua_handles: { rights: added, bound: '`mostHandles` for each account: core/users/handles.ts' },
   janua_sources: { rights: kept, only: 'own-table', bound: byOperator },
   janua_sessions: {
     rights: all,
@@ -116,7 +118,7 @@ export const tables = {
     bound: { of: 'account', name: 'logins that wait for a second factor', most: 20, oldestBy: 'expires_at' },
   },
   janua_groups: { rights: all, bound: { of: 'administrators', name: 'groups', most: 500 } },
-  janua_search: { rights: all, aboutUser: true, bound: 'three rows for each account' },
+  janua_search: { rights: all, aboutUser: true, bound: 'four rows for each account' },
   janua_logins: { rights: all, aboutUser: true, bound: oneAnAccount },
   janua_counts: { rights: all, bound: 'a row for each hour and kind of event, for 31 days' },
   janua_memberships: {

@@ -50,7 +50,7 @@ describe('the page of a user', () => {
     assert.equal(user.events[0].kind, 'login-succeeded');
     assert.match(user.events[0].decision, /The user logged in/);
     assert.deepEqual(user.actions, [
-      ...['name', 'offer-email', 'set-email', 'disable', 'end-sessions', 'lift'],
+      ...['name', 'handle', 'offer-email', 'set-email', 'disable', 'end-sessions', 'lift'],
       ...['send-reset', 'groups', 'verify', 'delete'],
     ]);
     assert.deepEqual([user.email_verified, user.verification], [false, null]);
@@ -334,7 +334,7 @@ describe('a correction', () => {
     const { get, post } = janua.admin;
     const url = `/api/admin/users/${annId}`;
     const mailbox = 'mallory@example.com';
-    assert.deepEqual((await get(url)).json().actions.slice(0, 3), ['name', 'offer-email', 'disable']);
+    assert.deepEqual((await get(url)).json().actions.slice(0, 4), ['name', 'handle', 'offer-email', 'disable']);
     for (const refused of [
       await post(`${url}/set-email`, { email: mailbox }),
       await post(`${url.replace('/api', '')}/set-email`, { email: mailbox }),
@@ -668,7 +668,7 @@ test('a user of an own table is changed as far as Janua can', async () => {
   const url = `/api/admin/users/${id.id}`;
   const user = (await janua.get(url, cookie)).json();
   assert.equal(user.username, ann.username);
-  assert.deepEqual(user.actions, ['end-sessions', 'lift', 'send-reset', 'groups']);
+  assert.deepEqual(user.actions, ['handle', 'end-sessions', 'lift', 'send-reset', 'groups']);
   const { post } = withHeaders(janua, cookie);
   for (const action of ['disable', 'enable', 'delete']) {
     const refused = await post(`${url}/${action}`);

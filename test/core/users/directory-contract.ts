@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hasForeignPassword, stampOf } from '../../../src/core/users/account.ts';
+import { setHandle } from '../../../src/core/users/handles.ts';
 import type { UserDirectory } from '../../../src/core/users/user-directory.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
 import { inTransaction } from '../../../src/ground/database/transaction.ts';
@@ -51,6 +52,31 @@ export function testUserDirectory(
   }
 
   describe(`${name} as a directory of users`, { skip }, () => {
+    test('finds a user by the handle, which no other account gets then or later', async () => {
+      await using opened = await openWithAnn();
+      const { users, insert, hold, account } = opened;
+      const annId = account.user.id;
+      await insert({ ...ann, username: 'bob@example.com' });
+      const bobId = (await users.adoptByUsername('bob@example.com'))?.user.id ?? assert.fail();
+      const give = (id: string, handle?: string) => hold(id, (held) => setHandle(held, handle));
+      const owner = async (handle: string) => (await users.findCandidate(handle))?.account?.user.id;
+      assert.deepEqual([await give(annId, 'ann'), await give(annId, 'ann')], [true, false]);
+      assert.equal(await owner('ann'), annId);
+      assert.equal((await users.findById(annId))?.user.handle, 'ann');
+      assert.equal(await give(annId, 'annie'), true);
+      assert.deepEqual([await owner('ann'), await owner('annie')], [undefined, annId]);
+      await give(annId);
+      assert.equal(await owner('annie'), undefined);
+      for (const handle of ['ann', 'annie']) await assert.rejects(give(bobId, handle), { code: 'handle-taken' });
+      assert.equal(await give(annId, 'ann'), true, 'its own one');
+      const claims = await Promise.allSettled([annId, bobId].map((id) => give(id, 'both')));
+      assert.deepEqual(claims.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+      const further = Array.from({ length: 11 }, (_, index) => `bob${index}`);
+      const given = await Promise.allSettled(further.map((handle) => give(bobId, handle)));
+      const most = 10 - Number(claims[1]?.status === 'fulfilled');
+      assert.equal(given.filter(({ status }) => status === 'fulfilled').length, most);
+    });
+
     test('finds a user by name and by id', async () => {
       await using opened = await openWithAnn();
       const { users, account: found } = opened;

@@ -167,12 +167,19 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     });
   });
 
-test('an account that is removed leaves rows only where sessions, waiting mails and events are', async () => {
+test('an account that is removed leaves rows only where sessions, handles, waiting mails and events are', async () => {
   await using opened = await open('SQLite');
   const { database, holdAny, users, account } = opened;
   const user_id = account.user.id;
   const own = (Object.keys(rows) as (keyof Tables)[]).filter((table) => 'user_id' in rows[table]);
-  const lasting = ['janua_sessions', 'janua_ended_sessions', 'janua_not_before', 'janua_mails', 'janua_audit'];
+  const lasting = [
+    'janua_sessions',
+    'janua_ended_sessions',
+    'janua_not_before',
+    'janua_mails',
+    'janua_audit',
+    'janua_handles',
+  ];
   for (const table of own) await insertSample(database, table, { [keyOf(table)]: 'x', user_id });
   await holdAny(user_id, users.remove, { groups: true });
   const left: string[] = [];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setHandle } from '../../../src/core/users/handles.ts';
 import type { NewUser } from '../../../src/core/users/user-directory.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
 import type { openOwnAccounts } from './directories.ts';
@@ -59,6 +60,19 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       for (const again of [remove, setPassword]) await assert.rejects(again(), { code: 'no-such-user' });
       assert.equal(await users.findById(id), undefined);
       assert.deepEqual(await Array.fromAsync(users.list()), []);
+    });
+
+    test('gives the handle of a removed user to nobody', async () => {
+      await using opened = await openWithAnn();
+      const { users, hold, account } = opened;
+      const bobId = (await users.add({ ...ann, username: 'bob@example.com' })) ?? assert.fail();
+      await hold(account.user.id, (held) => setHandle(held, 'ann'));
+      await hold(account.user.id, users.remove, { groups: true });
+      assert.equal(await users.findCandidate('ann'), undefined);
+      await assert.rejects(
+        hold(bobId, (held) => setHandle(held, 'ann')),
+        { code: 'handle-taken' },
+      );
     });
 
     test('changes a name and keeps the stamp, unless the name is taken', async () => {

@@ -24,7 +24,7 @@ interface Media {
 
 async function withDocument() {
   const janua = await startJanua({
-    settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
+    settings: { SIGN_UP: 'on', HANDLES: 'users', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
   });
   const document = parseDocument((await janua.get('/openapi.json')).body);
   const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
@@ -47,6 +47,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /account/delete',
     'GET /account/email',
     'GET /account/export',
+    'GET /account/handle',
     'GET /account/password',
     'GET /account/profile',
     'GET /account/security',
@@ -83,6 +84,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /admin/users/{id}/enable',
     'GET /admin/users/{id}/end-sessions',
     'GET /admin/users/{id}/groups',
+    'GET /admin/users/{id}/handle',
     'GET /admin/users/{id}/lift',
     'GET /admin/users/{id}/name',
     'GET /admin/users/{id}/offer-email',
@@ -96,6 +98,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /api/account/delete',
     'GET /api/account/email',
     'GET /api/account/export',
+    'GET /api/account/handle',
     'GET /api/account/password',
     'GET /api/account/profile',
     'GET /api/account/security',
@@ -129,6 +132,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /api/admin/users/{id}/enable',
     'GET /api/admin/users/{id}/end-sessions',
     'GET /api/admin/users/{id}/groups',
+    'GET /api/admin/users/{id}/handle',
     'GET /api/admin/users/{id}/lift',
     'GET /api/admin/users/{id}/name',
     'GET /api/admin/users/{id}/offer-email',
@@ -179,6 +183,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /account/confirm-email',
     'POST /account/delete',
     'POST /account/email',
+    'POST /account/handle',
     'POST /account/password',
     'POST /account/profile',
     'POST /account/security/passkeys',
@@ -220,6 +225,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /admin/users/{id}/enable',
     'POST /admin/users/{id}/end-sessions',
     'POST /admin/users/{id}/groups',
+    'POST /admin/users/{id}/handle',
     'POST /admin/users/{id}/lift',
     'POST /admin/users/{id}/name',
     'POST /admin/users/{id}/offer-email',
@@ -231,6 +237,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /api/account/confirm-email',
     'POST /api/account/delete',
     'POST /api/account/email',
+    'POST /api/account/handle',
     'POST /api/account/password',
     'POST /api/account/profile',
     'POST /api/account/security/passkeys',
@@ -272,6 +279,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /api/admin/users/{id}/enable',
     'POST /api/admin/users/{id}/end-sessions',
     'POST /api/admin/users/{id}/groups',
+    'POST /api/admin/users/{id}/handle',
     'POST /api/admin/users/{id}/lift',
     'POST /api/admin/users/{id}/name',
     'POST /api/admin/users/{id}/offer-email',
@@ -448,7 +456,7 @@ const rules = {
 
 test('the document passes all rules of a linter but those named here', async () => {
   await using janua = await startJanua({
-    settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
+    settings: { SIGN_UP: 'on', HANDLES: 'users', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
   });
   const { body } = await janua.get('/openapi.json');
   const lint = async (source: string) => {

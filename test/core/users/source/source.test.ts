@@ -129,7 +129,7 @@ async function openTable(engine: UserEngine, declaration: string, after = '') {
     async [Symbol.asyncDispose]() {
       for (const made of [after, declaration].flatMap((text) => /^create ((?:table|view) \w+)/.exec(text)?.[1] ?? []))
         await execute(`drop ${made}`);
-      for (const table of ['janua_users', 'janua_search', 'janua_sources'] as const)
+      for (const table of ['janua_users', 'janua_handles', 'janua_search', 'janua_sources'] as const)
         await opened.database.deleteFrom(table).execute();
     },
   };
