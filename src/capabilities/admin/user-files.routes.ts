@@ -83,6 +83,9 @@ export function addUserFiles(app: App, parts: () => Parts): void {
   });
 }
 
+/** Between the batches of an import, other requests go on. */
+const batchTurns = createTurns({ part: 'Import', atOnce: 1, waiting: 20, rests: true });
+
 /** Imports of a process run one after the other. */
 const importTurns = createTurns({ part: 'Import', atOnce: 1, waiting: 20 });
 
@@ -130,16 +133,20 @@ function addImport(app: App, parts: () => Parts): void {
         refusedLines.push(line);
         if (refused.length < mostRefusals) refused.push({ line, detail: reason.explain(tell) });
       };
+      const work = { places: [], parties: [signedInOf(request).user.id] };
       const options: ImportOptions = {
         knownGroups: new Set(await groups.names()),
-        addUsers: async (users) => (await importUsers?.(users, { actor: actorOf(request), isRehearsal })) ?? 0,
+        addUsers: (users) =>
+          batchTurns.take(
+            work,
+            async () => (await importUsers?.(users, { actor: actorOf(request), isRehearsal })) ?? 0,
+          ),
         refuse,
       };
       // `importRows` reads Latin-1, with one character for each byte of the file.
       const input = Readable.from([Buffer.from(rows).toString('latin1')], { encoding: 'latin1' });
-      const { id } = signedInOf(request).user;
       try {
-        await importTurns.take({ places: [], parties: [id] }, () => importRows(input, options, counts));
+        await importTurns.take(work, () => importRows(input, options, counts));
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
         refuse(1, error);

@@ -129,8 +129,11 @@ function requireColumns(names: readonly string[]): void {
 /** Lines that are read before other requests get a turn. */
 const rowsAtOnce = 500;
 
-/** Users that are added in one transaction. */
-const batchUsers = 1000;
+/** Rows that one transaction adds at most, unless one user has more. SQLite holds up all other requests during a transaction. */
+const batchRows = 500;
+
+/** A user has a row of `janua_users`, three words to be found by, and a membership of each group. */
+const rowsOf = ({ groups }: ImportedUser) => 4 + groups.length;
 
 export interface ImportOptions {
   /** Returns how many of the users were new. */
@@ -179,16 +182,22 @@ export async function importRows(input: Readable, options: ImportOptions, counts
   }
 
   let batch: ImportedUser[] = [];
+  let size = 0;
   async function addBatch(): Promise<void> {
     if (batch.length > 0) counts.added += await addUsers(batch);
     batch = [];
+    size = 0;
     onBatch?.(counts.rows);
   }
 
   for await (const row of readRows(input)) {
     counts.rows += 1;
-    batch.push(...readUser(row));
-    if (batch.length === batchUsers) await addBatch();
+    for (const user of readUser(row)) {
+      const more = rowsOf(user);
+      if (size + more > batchRows) await addBatch();
+      batch.push(user);
+      size += more;
+    }
     // Lets other requests run. With rows from a request body and SQLite, the import itself never waits for I/O.
     if (isStopped?.()) break;
   }

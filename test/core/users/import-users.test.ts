@@ -162,6 +162,21 @@ test('a row that cannot be a user is refused', () => {
     assert.throws(() => readImportRow(row, groupNames), expected, JSON.stringify(row).slice(0, 80));
 });
 
+test('an import adds a bounded number of rows at once, memberships included', async () => {
+  const names = Array.from({ length: 300 }, (_, index) => `g${index}`);
+  const lines = ['username,groups', ...Array.from({ length: 400 }, (_, index) => `u${index}@e.co,`)];
+  for (let index = 0; index < 5; index += 1) lines.push(`many${index}@e.co,${names.join(' ')}`);
+  const sizes: number[] = [];
+  const addUsers = async (users: readonly ImportedUser[]) => {
+    sizes.push(users.reduce((rows, { groups }) => rows + 4 + groups.length, 0));
+    return users.length;
+  };
+  const counts = noRows();
+  const options = { addUsers, knownGroups: new Set(names), refuse: () => assert.fail() };
+  await importRows(Readable.from([lines.join('\n')]), options, counts);
+  assert.deepEqual([counts.added, Math.max(...sizes), sizes.length], [405, 500, 8]);
+});
+
 for (const [about, lines, rows] of [
   ['500 rows', 'x\n', 20_001],
   ['500 empty lines', '\n', 1],
