@@ -79,9 +79,6 @@ export const inGroupsTransaction = <Result>(
     return work(db);
   });
 
-/** Members of a group whose rows one statement rewrites. */
-const membersAtOnce = 1_000;
-
 /** Groups whose members one statement counts. SQLite allows at most 500 selects in one `union all`. */
 const countedAtOnce = 100;
 
@@ -137,20 +134,21 @@ export function createGroups(database: Database, options: GroupOptions) {
    */
   async function rewriteMembers(name: string, db: Database): Promise<{ readonly count: number }> {
     const groups = await readAll(db);
-    const members = await db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name).execute();
-    for (let first = 0; first < members.length; first += membersAtOnce) {
-      const ids = members.slice(first, first + membersAtOnce).map(({ user_id: id }) => id);
-      const rows = await db.selectFrom('janua_users').select(['id', 'group_names']).where('id', 'in', ids).execute();
-      for (const [names, alike] of Map.groupBy(rows, (row) => row.group_names)) {
-        const same = alike.map(({ id }) => id);
-        await db
-          .updateTable('janua_users')
-          .set(columnsOf(readNames(names), groups))
-          .where('id', 'in', same)
-          .execute();
-      }
+    const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name);
+    const rows = db.selectFrom('janua_users').where('id', 'in', members);
+    const alike = await rows.select(['group_names', 'scopes']).distinct().execute();
+    for (const { group_names: names, scopes } of alike) {
+      const columns = columnsOf(readNames(names), groups);
+      if (columns.group_names === names && columns.scopes === scopes) continue;
+      await db
+        .updateTable('janua_users')
+        .set(columns)
+        .where('id', 'in', members)
+        .where('group_names', names === null ? 'is' : '=', names)
+        .execute();
     }
-    return { count: members.length };
+    const counted = await members.clearSelect().select(sql<number | string>`count(*)`.as('count')).executeTakeFirst();
+    return { count: Number(counted?.count) };
   }
 
   async function countMembers(names: readonly string[]): Promise<Map<string, number>> {
