@@ -24,8 +24,13 @@ export function shareAnswer<Answer>(read: () => Promise<Answer>, lifetime: numbe
         latest = { until: now() + lifetime, answer: asServer(readOnce) };
       return latest.answer;
     },
-    forget(): void {
-      latest = undefined;
+    /** Changes the kept answer, which then needs no other read. */
+    adapt(change: (answer: Answer) => Answer): void {
+      if (latest === undefined) return;
+      const answer = latest.answer.then(change);
+      // Those who wait for the former answer get its error.
+      answer.catch(() => {});
+      latest = { until: latest.until, answer };
     },
   };
 }

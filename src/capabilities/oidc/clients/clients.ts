@@ -7,6 +7,7 @@ import { countDeleted } from '../../../ground/database/deletions.ts';
 import type { Row } from '../../../ground/database/schema.ts';
 import { shareAnswer } from '../../../ground/database/share-answer.ts';
 import { inTransactionOn } from '../../../ground/database/transaction.ts';
+import { mostRows } from '../../../web/list.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 import type { Machine } from '../machines/machine.ts';
 import { type ClientSecret, createClientSecret, firstSecret, readSecrets, withUse } from './client-secrets.ts';
@@ -103,11 +104,17 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   /** Lists all clients by name. */
   const list = async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(toClient);
 
-  async function readNames(): Promise<readonly NamedClient[]> {
-    return (await list()).map(({ id, name, groups, clientUri }) => ({ id, name, groups, clientUri }));
-  }
+  const names = shareAnswer(async () => (await list()).map(toNamed), namesLifetime, now);
 
-  const names = shareAnswer(readNames, namesLifetime, now);
+  /** Shows a change in the list of names. To read all clients again for each change would hold up other requests. */
+  async function showChange(id: string): Promise<void> {
+    const changed = await find(id);
+    names.adapt((former) =>
+      [...former.filter((client) => client.id !== id), ...(changed === undefined ? [] : [toNamed(changed)])].sort(
+        byName,
+      ),
+    );
+  }
 
   async function readPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
     const page = rows.orderBy('name').orderBy('id').limit(limit);
@@ -124,12 +131,13 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     limit: number,
     after: readonly string[] | undefined,
     isSeen: (client: Client) => boolean,
+    step = limit,
   ): Promise<Client[]> {
-    const page = await readPage(limit, after);
-    const seen = page.filter(isSeen);
-    const last = page.length < limit || seen.length === limit ? undefined : page.at(-1);
+    const page = await readPage(step, after);
+    const seen = page.filter(isSeen).slice(0, limit);
+    const last = page.length < step || seen.length === limit ? undefined : page.at(-1);
     if (last === undefined) return seen;
-    return [...seen, ...(await findPage(limit, [last.name, last.id], isSeen))].slice(0, limit);
+    return [...seen, ...(await findPage(limit - seen.length, [last.name, last.id], isSeen, mostRows))];
   }
 
   async function find(id: string): Promise<Client | undefined> {
@@ -151,7 +159,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       judge(client);
       return work(client, db);
     });
-    names.forget();
+    await showChange(id);
     return made;
   }
 
@@ -186,7 +194,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         await limitRows(db, 'janua_clients', undefined, row.created_at);
         await recordIn(db, client);
       });
-      names.forget();
+      await showChange(client.id);
       return { client, secret: first?.text };
     },
 
@@ -250,6 +258,11 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     },
   };
 }
+
+const toNamed = ({ id, name, groups, clientUri }: Client): NamedClient => ({ id, name, groups, clientUri });
+
+const byName = (one: NamedClient, other: NamedClient) =>
+  one.name === other.name ? (one.id < other.id ? -1 : 1) : one.name < other.name ? -1 : 1;
 
 /** Returns only the settings, because `client` may have other fields. */
 function toColumns({ name, ...client }: ClientSettings) {
