@@ -141,12 +141,14 @@ function addUsers(program: Command): void {
     .requiredOption('--first-name <name>')
     .requiredOption('--last-name <name>')
     .option('--group <name>', 'a group that the user is added to; may be repeated', collect, [])
+    .option('--handle <name>', 'a second name to sign in with')
     .option('--verified', 'you know that the address is the one of the user')
     .action(from(usersFile, 'addUser'));
   add(users, 'invite <email>', 'add a user, and mail a link by which the user chooses a password')
     .requiredOption('--first-name <name>')
     .requiredOption('--last-name <name>')
     .option('--group <name>', 'a group that the user is added to; may be repeated', collect, [])
+    .option('--handle <name>', 'a second name to sign in with')
     .action(from(usersFile, 'inviteUser'));
   add(users, 'list', 'list all users')
     .option(...json)

@@ -10,6 +10,7 @@ interface NewUser {
   readonly firstName: string;
   readonly lastName: string;
   readonly group: readonly string[];
+  readonly handle?: string;
   readonly verified?: boolean;
 }
 

@@ -48,7 +48,7 @@ export const emailFields = {
   email: { required: true, maxLength: maxUsernameLength, description: 'The address', examples: ['eve@example.com'] },
 } as const satisfies Fields;
 
-const handleFields = {
+export const handleFields = {
   handle: {
     maxLength: maxHandleLength,
     description: 'A second name with which the user signs in. Empty: none',
@@ -90,7 +90,7 @@ export function refuseTaken(error: unknown): never {
   throw error;
 }
 
-function refuseHandle(error: unknown): never {
+export function refuseHandle(error: unknown): never {
   if (error instanceof Unreadable) refuseField('handle', 'not-a-handle');
   if (error instanceof ChangeRefused && error.code === 'handle-taken') refuseField('handle', 'handle-taken');
   throw error;

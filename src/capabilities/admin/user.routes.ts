@@ -38,10 +38,12 @@ import {
 import {
   emailFields,
   groupsFields,
+  handleFields,
   nameFields,
   noSuchUser,
   readAddress,
   readName,
+  refuseHandle,
   refuseTaken,
   type UserAction,
   userActionList,
@@ -135,6 +137,7 @@ const userSchema = object('A user', {
 const newUserFields = {
   ...emailFields,
   ...nameFields,
+  ...handleFields,
   groups: { ...groupsFields.groups, description: 'Groups that the user is in' },
   invite: {
     boolean: true,
@@ -421,14 +424,15 @@ function addNewUser(
     status: 201,
     browser: 'To the page of the user, or the page with the link',
     refuse: showPageWithFaults(async (request) => ({ ...(await show(request)), values: request.body ?? {} })),
-    async handle(request, reply, { groups, invite, ...sent }) {
+    async handle(request, reply, { groups, invite, handle, ...sent }) {
       const username = readAddress(sent);
       const { firstName, lastName } = readName(sent);
       const names = readNames(groups);
       const byMail = mail && invite === 'true';
       requireMayAdd(request, byMail);
       const added = await administrationOf(request)
-        .invite({ username, firstName, lastName, groups: names }, byMail)
+        .invite({ username, firstName, lastName, groups: names, handle }, byMail)
+        .catch(refuseHandle)
         .catch(refuseTaken);
       if (added.link === undefined) return reply.proceed(`/admin/users/${added.id}?state=invited`, { id: added.id });
       if (request.format === 'json') return reply.code(201).send(added);

@@ -4,6 +4,7 @@ import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner } from '../passwords/policy.ts';
 import type { Account } from '../users/account.ts';
 import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
+import { requireFreeHandle, requireHandle, setHandle } from '../users/handles.ts';
 import type { Held } from '../users/held.ts';
 import { requireEmail, requireName } from '../users/require-details.ts';
 import type { User } from '../users/user.ts';
@@ -12,10 +13,12 @@ import type { Acting } from './acting.ts';
 import type { Actor, AdministrationOptions } from './administration.ts';
 import type { GroupAdministration } from './group-administration.ts';
 
-export interface UserDetails extends Omit<User, 'id' | 'groups'> {
+export interface UserDetails extends Omit<User, 'id' | 'groups' | 'handle'> {
   readonly password: string;
   /** Names of groups that the user is added to. */
   readonly groups?: readonly string[];
+  /** The typed handle. Undefined or empty: none. */
+  readonly handle?: string | undefined;
   /** Whether the actor declares the address to be the user's. Default: false. */
   readonly verified?: boolean | undefined;
 }
@@ -67,7 +70,7 @@ export function createNewUsers(
 
   async function addUser(
     kind: 'user-added' | 'user-invited',
-    { username, firstName, lastName, groups: chosen = [] }: InvitedDetails,
+    { username, firstName, lastName, groups: chosen = [], ...typed }: InvitedDetails,
     complete: (owner: PasswordOwner) => Promise<Pick<NewUser, 'passwordHash' | 'addressProof' | 'verification'>>,
     first?: FirstDo,
   ): Promise<Account> {
@@ -75,6 +78,8 @@ export function createNewUsers(
     audit.requireAllowance({ kind, ...actor });
     const canonical = requireEmail(username);
     const details = { username: canonical, firstName: requireName(firstName), lastName: requireName(lastName) };
+    const handle = typed.handle ? requireHandle(typed.handle) : undefined;
+    if (handle !== undefined) await requireFreeHandle(handle, options);
     if (chosen.length > 0) requireRights(await groups.rightsIn(chosen));
     const addedBy = actor.isMachine ? actor.actorId : undefined;
     const user = { ...details, ...(await complete(details)), demo: false, addedBy };
@@ -85,6 +90,8 @@ export function createNewUsers(
       const userId = account.user.id;
       await first?.(db, account);
       await recordIn(db, kind, { userId });
+      if (handle !== undefined && (await setHandle(held, handle)))
+        await recordIn(db, 'user-handle-changed', { userId });
       if (chosen.length > 0) {
         const { names } = await setGroupsOf(held, () => chosen);
         await recordIn(db, 'user-groups-changed', { userId, about: names.join(' ') });

@@ -74,13 +74,15 @@ test('failures with the handle count as failures with the address', async () => 
 
 test('a handle that names someone or something else is refused', async () => {
   await using janua = await open();
-  const { give, aliceId, services } = janua;
+  const { give, aliceId, services, pass } = janua;
   await give('alice', aliceId);
   const { client } = await services.clientAdministration.addClient(wiki);
   const { database } = services;
   const clientId = 'abcdefghijklmnopqrstuv';
   await database.updateTable('janua_clients').set({ id: clientId }).where('id', '=', client.id).execute();
   await database.updateTable('janua_users').set({ id: 'user-42' }).where('id', '=', aliceId).execute();
+  // The names of clients are read once a second.
+  pass(1000);
   const refused = {
     [taken]: ['alice', clientId, 'user-42'],
     [malformed]: ['admin', 'a', '-ann', 'ann@example', 'аnn'],
@@ -97,6 +99,20 @@ test('an administrator gives handles to users with no more rights, after a fresh
   await services.administration.changeGroups(ann.username, { add: [admins] });
   assert.equal((await helper.post(`/api/admin/users/${annId}/handle`, { handle: 'annie' })).statusCode, 403);
   assert.equal((await services.users.findById(annId))?.user.handle, 'ann');
+});
+
+test('a new user gets a handle, or is not added', async () => {
+  await using janua = await open();
+  const { admin, services } = janua;
+  const add = (email: string, handle: string) =>
+    admin.post('/api/admin/users', { email, first_name: 'N', last_name: 'N', handle });
+  assert.equal((await add('new@example.com', 'new.one')).statusCode, 201);
+  assert.equal((await services.users.findCandidate('new.one'))?.account?.user.username, 'new@example.com');
+  assert.deepEqual((await add('other@example.com', 'new.one')).json().errors, errors(taken));
+  assert.deepEqual((await add('other@example.com', 'root')).json().errors, errors(malformed));
+  assert.equal(await services.users.findByUsername('other@example.com'), undefined);
+  assert.equal((await add('other@example.com', '')).statusCode, 201);
+  assert.match((await admin.get('/admin/users/add')).body, /name="handle"/);
 });
 
 test('users choose a handle once, where they may', async () => {
