@@ -63,7 +63,7 @@ function describeAccountPage(answer: AccountAnswer, page: Page) {
   const { username, handle, first_name, last_name, totp, passkeys, hasPassword, waitingAddress } = answer;
   const factors = [...(totp ? [security.app] : []), ...(passkeys > 0 ? [plural(account.passkeyCount, passkeys)] : [])];
   return {
-    ...{ username, handle, first_name, last_name },
+    ...{ username, handle: handle ?? '', first_name, last_name },
     choosesHandle: features.ownHandles && handle === null && username.includes('@'),
     ownAccount: features.ownAccounts
       ? {

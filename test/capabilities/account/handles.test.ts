@@ -121,7 +121,9 @@ test('users choose a handle once, where they may', async () => {
   assert.equal((await off.get('/account/handle', { cookie })).statusCode, 404);
   await using janua = await open({ HANDLES: 'users' });
   const own = withHeaders(janua, { cookie: `session=${sessionCookie(await janua.signIn(ann.username))}` });
-  assert.match((await own.get('/account')).body, /href="\/account\/handle"/);
+  const page = (await own.get('/account')).body;
+  assert.match(page, /href="\/account\/handle"/);
+  assert.doesNotMatch(page, />null</);
   assert.match((await own.get('/account/handle')).body, /name="handle"/);
   const choose = (handle: string) => own.post('/api/account/handle', { handle });
   assert.deepEqual((await choose('root')).json().errors, errors(malformed));
