@@ -162,8 +162,11 @@ export interface Ports {
   listOpen?(user: User): Promise<readonly OpenApplication[]>;
   readonly guardedPaths?: readonly GuardedPath[];
   listClients?(): Promise<readonly GuardedClient[]>;
-  /** Finds the program that acts as itself with this access token for Janua's own API (`SignedIn.machine`). */
-  findMachine?(accessToken: string): Promise<SignedIn | undefined>;
+  /**
+   * Finds the program that acts as itself with this access token (`SignedIn.machine`).
+   * @param resource for which the token was issued. Default: Janua's own API
+   */
+  findMachine?(accessToken: string, resource?: string): Promise<SignedIn | undefined>;
   /** Tells whether the home page suggests that the user adds a passkey. */
   isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
   /** Returns further data for the export of an account, by name, without secrets. */
@@ -291,7 +294,7 @@ export function joinPorts(offered: readonly Ports[]) {
     listOpen: async (user: User) => (await listAll((ports) => ports.listOpen?.(user))).filter(isLinkable),
     listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
     listClients: () => listAll((ports) => ports.listClients?.()),
-    findMachine: async (accessToken: string) => find('findMachine')?.(accessToken),
+    findMachine: async (accessToken: string, resource?: string) => find('findMachine')?.(accessToken, resource),
     isPasskeyOffered: async (signedIn: SignedIn) => (await find('isPasskeyOffered')?.(signedIn)) ?? false,
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
       Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.exportDataOf?.(user))))),

@@ -5,7 +5,7 @@ import type { Settings } from '../../ground/config/settings.ts';
 import { defineCapability } from '../capability.ts';
 import { createHostCredentials } from './host-credentials.ts';
 import { createReturns } from './returns.ts';
-import { createFindBarrier } from './rules.ts';
+import { createFindBarrier, createIsOpenToMachines } from './rules.ts';
 
 const originsIn = (settings: Settings) => originsOf(settings.FORWARD_AUTH_ORIGINS);
 
@@ -36,10 +36,12 @@ export const forwardAuth = defineCapability({
   async addRoutes(app, parts, options) {
     const { settings } = options;
     const forwardOrigins = originsIn(settings);
+    const rules = rulesIn(settings);
     const own = {
       ...options,
       forwardOrigins,
-      findBarrier: createFindBarrier(rulesIn(settings)),
+      findBarrier: createFindBarrier(rules),
+      isOpenToMachines: createIsOpenToMachines(rules),
       returns: createReturns(forwardOrigins, () => parts().hostKey),
     };
     (await import('./verify.routes.ts')).addVerify(app, parts, own);

@@ -14,6 +14,9 @@ export function identityHeaders({ user, isAddressVouched }: SignedIn): Record<st
   };
 }
 
+/** Describes a program, which has no user. The headers are empty, and so overwrite headers of these names that the client sent. */
+export const noIdentity = { 'remote-user': '', 'remote-name': '', 'remote-groups': '', 'remote-email': '' } as const;
+
 /**
  * An application identifies users by this name, so two names must not look the same in a header. Invisible characters are written as their
  * code point. So are blanks at the ends, which HTTP drops, and the character that marks a code point.

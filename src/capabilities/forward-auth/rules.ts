@@ -1,3 +1,5 @@
+import { machines } from '../../core/users/scopes.ts';
+
 /** Opens a part of an application to users in one of the groups. */
 export interface Rule {
   readonly origin: string;
@@ -17,14 +19,23 @@ export type FindBarrier = (origin: string, uri: string | undefined, groups: read
  * alike. If the path is unknown, or applications could read it in several ways, every rule of the origin must be met.
  */
 export function createFindBarrier(rules: readonly Rule[]): FindBarrier {
-  return (origin, uri, groups) => {
-    const ofOrigin = rules.filter((rule) => rule.origin === origin);
-    if (ofOrigin.length === 0) return undefined;
-    const path = plainPath(uri);
-    const deciding =
-      path === undefined ? ofOrigin : [path, withoutAccents(path)].flatMap((one) => decide(ofOrigin, one));
-    return deciding.find((rule) => !rule.groups.some((group) => groups.includes(group)));
+  return (origin, uri, groups) =>
+    findDeciding(rules, origin, uri).find((rule) => !rule.groups.some((group) => groups.includes(group)));
+}
+
+/** Tells whether programs without a user may open the address. Without a rule that says so, they may not. */
+export const createIsOpenToMachines =
+  (rules: readonly Rule[]) =>
+  (origin: string, uri: string | undefined): boolean => {
+    const deciding = findDeciding(rules, origin, uri);
+    return deciding.length > 0 && deciding.every(({ groups }) => groups.includes(machines));
   };
+
+function findDeciding(rules: readonly Rule[], origin: string, uri: string | undefined): readonly Rule[] {
+  const ofOrigin = rules.filter((rule) => rule.origin === origin);
+  if (ofOrigin.length === 0) return [];
+  const path = plainPath(uri);
+  return path === undefined ? ofOrigin : [path, withoutAccents(path)].flatMap((one) => decide(ofOrigin, one));
 }
 
 function decide(rules: readonly Rule[], path: string): Rule[] {

@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import {
   type Access,
   invalidToken,
+  machineTokenOf,
   notAuthenticated,
   type Presented,
   type SignedIn,
@@ -9,25 +10,28 @@ import {
 import { type Answer, loginMessages, Refusal } from '../../core/access/refusal.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
+import type { JoinedPorts } from '../../core/ports.ts';
 import { ambiguousCredential } from '../../web/hooks/credentials.ts';
 import { loginPath, otherLoginPath } from '../../web/login-page.ts';
 import { header, page, redirect, settingCookies } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
 import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
 import type { HostCredentials } from './host-credentials.ts';
-import { identityHeaders } from './identity-headers.ts';
+import { identityHeaders, noIdentity } from './identity-headers.ts';
 import { type RefusedRequest, refusedView } from './refused-page.ts';
 import { type Returns, takeTicket } from './returns.ts';
-import type { FindBarrier } from './rules.ts';
+import type { createIsOpenToMachines, FindBarrier } from './rules.ts';
 
 export interface ForwardAuthParts {
   readonly access: Access;
   readonly audit: Audit<'permission-refused'>;
   readonly hosts: HostCredentials | undefined;
+  readonly ports: Pick<JoinedPorts, 'findMachine'>;
 }
 
 export interface ForwardAuthOptions extends TargetOptions {
   readonly findBarrier: FindBarrier;
+  readonly isOpenToMachines: ReturnType<typeof createIsOpenToMachines>;
   readonly returns: Returns;
 }
 
@@ -143,7 +147,7 @@ function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
  * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
  */
 export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
-  const { returns, publicOrigins, findBarrier } = options;
+  const { returns, publicOrigins, findBarrier, isOpenToMachines } = options;
   const findTarget = createFindTarget(options);
   /** The first of our origins. If the system chooses the port, the set is empty until the app listens. */
   const ownOrigin = () => [...publicOrigins][0] ?? '';
@@ -173,6 +177,13 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     return true;
   }
 
+  /** Tells whether the request has a token that a program got for the resource with the address of this host. */
+  async function isFromMachine({ kind, origin, sentUri }: ForwardedTarget, presented: Presented): Promise<boolean> {
+    const token = kind === 'listed' ? machineTokenOf(presented) : undefined;
+    if (token === undefined || !isOpenToMachines(origin, sentUri)) return false;
+    return (await parts().ports.findMachine(token, origin)) !== undefined;
+  }
+
   /** @param passes true for `/auth/verify`, where a signed-in user gets 200. `/auth/refused` redirects such a user back to the host */
   async function answer(request: Request, reply: FastifyReply, passes: boolean): Promise<FastifyReply> {
     const target = findTarget(request);
@@ -184,6 +195,8 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     if (bringsTicket && target.uri !== undefined && request.format === 'html')
       return redeem(ticket, uri, target, request, reply);
     const presented = bringsTicket ? {} : presentedFor(target, request);
+    if (passes && (await isFromMachine(target, presented)))
+      return reply.headers(noIdentity).removeHeader('content-type').send();
     const { access } = parts();
     const asked = describeAsked(target, bringsTicket, request);
     const signedIn = await access.requireSignedIn(presented, asked).catch((error: unknown) => {

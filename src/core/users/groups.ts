@@ -7,7 +7,16 @@ import { ChangeRefused } from './change-refused.ts';
 import { countChange } from './directory.ts';
 import type { Held } from './held.ts';
 import { limitRows } from './row-limits.ts';
-import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
+import {
+  admins,
+  groupPattern,
+  machines,
+  ownScopes,
+  type RequireRights,
+  type Rights,
+  readNames,
+  rightsOf,
+} from './scopes.ts';
 import type { User } from './user.ts';
 import { mostCounted } from './user-directory.ts';
 
@@ -233,6 +242,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     async add({ name, description, scopes }: Group, recordIn = recordNothing): Promise<void> {
       if (!groupPattern.test(name))
         throw new ChangeRefused('The name of a group has at most 63 small letters, digits and hyphens.');
+      if (name === machines) throw new ChangeRefused(`FORWARD_AUTH_RULES means programs by ${machines}.`);
       const row = { name, description, scopes: requireScopes(scopes) };
       await change(async (db) => {
         if (!(await insertNew(db.insertInto('janua_groups').values(row))))

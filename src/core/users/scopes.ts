@@ -11,6 +11,9 @@ export const ownScopes = {
   'settings:read': 'See mail and settings, and send mails again',
 } as const;
 
+/** Stands for programs in `FORWARD_AUTH_RULES`, where names of groups stand otherwise. So no new group has this name. */
+export const machines = 'machines';
+
 export const groupPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 export interface Rights {

@@ -6,7 +6,7 @@ import type { Groups } from '../../../core/users/groups.ts';
 import { admins, ownScopes, readNames } from '../../../core/users/scopes.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { Records } from '../records/records.ts';
-import type { Machine } from './machine.ts';
+import { type Machine, scopesAt } from './machine.ts';
 
 interface MachineOptions {
   readonly records: Pick<Records, 'of'>;
@@ -30,18 +30,20 @@ export const createIsGranted =
     return account !== undefined && !account.disabled && account.user.groups.includes(admins);
   };
 
-/** Finds the program to which a token for Janua's own API was issued. Its rights are judged anew at each use. */
+/** Finds the program to which an opaque token was issued. Its rights are judged anew at each use. */
 export function createFindMachine({ records, findClient, findAccount, groups, issuer, now }: MachineOptions) {
   const tokens = records.of('ClientCredentials');
   const isGranted = createIsGranted(findAccount);
 
-  return async (token: string): Promise<SignedIn | undefined> => {
+  /** @param resource for which the token was issued. Default: Janua's own API */
+  return async (token: string, resource = issuer()): Promise<SignedIn | undefined> => {
     const found = await tokens.find(token);
     const { clientId, aud, scope, exp } = found ?? {};
-    if (aud !== issuer() || Number(exp) * 1000 <= now()) return undefined;
+    if (aud !== resource || Number(exp) * 1000 <= now()) return undefined;
     const client = await findClient(String(clientId));
     const { machine } = client ?? {};
     if (client === undefined || machine === undefined || !(await isGranted(machine))) return undefined;
+    if (scopesAt(machine, resource, issuer()).length === 0) return undefined;
     const within = (await groups.findAll()).filter(({ name }) => machine.within.includes(name));
     const carried = readNames(String(scope ?? ''));
     const granted = within.flatMap(({ scopes }) => scopes).filter((name) => !Object.hasOwn(ownScopes, name));
