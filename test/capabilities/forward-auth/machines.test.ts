@@ -58,7 +58,11 @@ test('a program is let in without a user, where a rule says so, with a token for
 });
 
 test('a token for another resource, or for the API of Janua, lets no program in', async () => {
-  const machine = { scopes: ['users:read'], within: ['staff'], may: { [otherOrigin]: ['api:read'] } };
+  const machine = {
+    scopes: ['users:read'],
+    within: ['staff'],
+    may: { [appOrigin]: ['api:read'], [otherOrigin]: ['api:read'] },
+  };
   const program = await addProgram(machine);
   for (const resource of [otherOrigin, own])
     assert.equal((await verify(`${appOrigin}/api/x`, await tokenOf(program, resource))).statusCode, 401, resource);
