@@ -5,10 +5,11 @@ import { type CoreOverrides, createCore } from './core/core.ts';
 import { joinPorts, type Ports } from './core/ports.ts';
 import { createReadiness } from './core/stores/readiness.ts';
 import { refusedAccount } from './core/stores/store-faults.ts';
-import { openStores } from './core/stores/stores.ts';
+import { openStores, type Stores } from './core/stores/stores.ts';
 import { startCleaning } from './core/stores/upkeep.ts';
 import { createLog } from './core/telemetry/log.ts';
 import { openMeasures } from './core/telemetry/measures.ts';
+import { inGroupsTransaction } from './core/users/groups.ts';
 import { parseMapping } from './core/users/source/mapping.ts';
 import type { CheckUp } from './doctor/check-up.ts';
 import { parseListenAddress } from './ground/config/listen-address.ts';
@@ -99,20 +100,20 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     return origin;
   }
 
-  async function makeServices(): Promise<Services> {
-    const { opened } = stores;
+  async function makeServices(used: Stores = stores): Promise<Services> {
+    const { opened } = used;
     if (overrides.migrates) await migrate(opened);
     else await requireUsableSchema(opened);
-    const used = { users: given.ownAccounts, sessions: settings.REDIS_URL === undefined };
-    await requireTables(opened.database, used);
-    await stores.sessions.check();
+    const tables = { users: given.ownAccounts, sessions: settings.REDIS_URL === undefined };
+    await requireTables(opened.database, tables);
+    await used.sessions.check();
     let checkUp: CheckUp | undefined;
     const core = await createCore({
       settings,
       overrides,
       log,
       measures,
-      stores,
+      stores: used,
       mapping,
       events,
       ports,
@@ -234,6 +235,13 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       }
     },
     requireServices,
+    /**
+     * Runs work whose changes are all made, or none. The services that it gets read and write in one transaction, which holds the lock of
+     * all groups. For a command: these services replace those of `prepare`, and end with the transaction.
+     * @param work may run more than once. It uses no other services
+     */
+    inOneTransaction: <Result>(work: (services: Services) => Promise<Result>): Promise<Result> =>
+      inGroupsTransaction(stores.opened.database, async (db) => work(await makeServices(stores.within(db)))),
     async createServer() {
       // Loaded only if needed: the other commands then start in half the time.
       const { createServer } = await import('./server.ts');

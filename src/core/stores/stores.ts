@@ -1,5 +1,5 @@
 import type { Settings } from '../../ground/config/settings.ts';
-import { openDatabase } from '../../ground/database/database.ts';
+import { type Database, type OpenDatabase, openDatabase, openWithin } from '../../ground/database/database.ts';
 import { databasePart } from '../../ground/database/errors.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { createStoreWatch, type StoreWatch } from '../../ground/faults/store-watch.ts';
@@ -12,7 +12,10 @@ import { createRedisFailureStore } from '../throttle/redis-store.ts';
 import { createSqlFailureStore } from '../throttle/sql-store.ts';
 import { refusedAccount } from './store-faults.ts';
 
-export type Stores = Awaited<ReturnType<typeof openStores>>;
+/** The stores, for the one that opens and closes them. */
+type Opened = Awaited<ReturnType<typeof openStores>>;
+
+export type Stores = Omit<Opened, 'within' | 'close'>;
 
 export interface StoreOptions {
   readonly log: Log;
@@ -38,18 +41,24 @@ export async function openStores(settings: Settings, { log, measures, mustExist,
   const place = redis === undefined ? 'database' : 'redis';
   const idleMilliseconds = Math.max(settings.SESSION_IDLE_SECONDS, settings.REMEMBER_IDLE_SECONDS) * 1000;
   const inRedis = redis && measures.watchStore('redis', 'sessions', createRedisSessionStore(redis));
-  const createFailures = () => (redis === undefined ? createSqlFailureStore(opened) : createRedisFailureStore(redis));
-  return {
-    opened,
+  const createFailures = (database: OpenDatabase) =>
+    redis === undefined ? createSqlFailureStore(database) : createRedisFailureStore(redis);
+  const storesOf = (database: OpenDatabase) => ({
+    opened: database,
     sessions:
       inRedis === undefined
-        ? measures.watchStore('database', 'sessions', createSqlSessionStore(opened))
-        : withLastingEnds(inRedis, opened, idleMilliseconds, now),
+        ? measures.watchStore('database', 'sessions', createSqlSessionStore(database))
+        : withLastingEnds(inRedis, database, idleMilliseconds, now),
+    failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures(database)),
     /** The sessions in Redis, without the ends that are stored in the database. Undefined if sessions are in the database. */
     inRedis,
-    failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures()),
     redis,
     sessionsPart: redis === undefined ? databasePart : 'Redis',
+  });
+  return {
+    ...storesOf(opened),
+    /** Returns the same stores, of which those in the database are in one transaction. */
+    within: (transaction: Database) => storesOf(openWithin(opened, transaction)),
     async close(): Promise<void> {
       await Promise.all([opened.database.destroy(), redis?.close()]);
     },

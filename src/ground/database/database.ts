@@ -2,7 +2,7 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createDialect, type Engine, Kysely, sql } from './kysely.ts';
-import { createPrepareLookup } from './lookup.ts';
+import { createPrepareLookup, findExactly } from './lookup.ts';
 import { readPostgresHosts } from './postgres-hosts.ts';
 import type { Tables } from './schema.ts';
 
@@ -33,6 +33,19 @@ const wrongUrl =
   'and USER:PASSWORD@HOST:PORT/DATABASE.';
 
 const noUri = 'DATABASE_URL: sqlite: takes a path, such as sqlite:./data/janua.db, but no SQLite URI (file:…).';
+
+/**
+ * Returns the database as one transaction sees it. Parts that are made with it read and write in that transaction alone, and their own
+ * transactions become a part of it.
+ */
+export const openWithin = (opened: OpenDatabase, transaction: Database): OpenDatabase => ({
+  ...opened,
+  database: transaction,
+  prepareLookup: (build, column) =>
+    findExactly(async (...values) => (await transaction.executeQuery(build(...values).compile())).rows, column),
+  // The transaction itself shows that the database can be reached.
+  check: async () => {},
+});
 
 /** Returns the engine of a URL. @throws {Misconfiguration} for the URL of an unknown database */
 export function engineOf(url: string): Engine {

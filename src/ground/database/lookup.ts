@@ -22,20 +22,25 @@ export function createPrepareLookup({ prepareRead }: Pick<EngineDriver, 'prepare
     const { sql, parameters } = build(...places).compile();
     const order = parameters.map(Number);
     const read = prepareRead<Row>(sql);
-    return async (...values) => {
-      // PostgreSQL cannot store a NUL character, and rejects a query with it.
-      if (values.some((value) => value.includes('\0'))) return [];
-      try {
-        const rows = await read(order.map((place) => values[place] as string));
-        return column === undefined ? rows : rows.filter((row) => row[column] === values[0]);
-      } catch (error) {
-        // Every column can store ASCII. If all values are ASCII, the query compares two columns that do not fit together, for example after
-        // a change of a team's own table. That fault must be reported.
-        const isOurs = isMixOfCharsets(error) && values.every((value) => /^[ -~]*$/.test(value));
-        // If the column cannot store the value, no row has it.
-        if (isUnrepresentable(error) && !isOurs) return [];
-        throw error;
-      }
-    };
+    return findExactly((...values: Values) => read(order.map((place) => values[place] as string)), column);
   };
 }
+
+/** Reads no row for a value that no column can store, and only rows whose column contains exactly the first value. */
+export const findExactly =
+  <Row, Values extends readonly string[]>(read: (...values: Values) => Promise<readonly Row[]>, column?: keyof Row) =>
+  async (...values: Values): Promise<readonly Row[]> => {
+    // PostgreSQL cannot store a NUL character, and rejects a query with it.
+    if (values.some((value) => value.includes('\0'))) return [];
+    try {
+      const rows = await read(...values);
+      return column === undefined ? rows : rows.filter((row) => row[column] === values[0]);
+    } catch (error) {
+      // Every column can store ASCII. If all values are ASCII, the query compares two columns that do not fit together, for example after
+      // a change of a team's own table. That fault must be reported.
+      const isOurs = isMixOfCharsets(error) && values.every((value) => /^[ -~]*$/.test(value));
+      // If the column cannot store the value, no row has it.
+      if (isUnrepresentable(error) && !isOurs) return [];
+      throw error;
+    }
+  };

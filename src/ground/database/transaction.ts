@@ -23,12 +23,14 @@ const turnsOf = new WeakMap<Database, TakeTurn>();
 
 /**
  * Runs `work` in a transaction, which makes all of its changes or none.
+ * @param database a transaction of `inTransactionOn` makes `work` a part of it: an error must then end all of it
  * @param work may run more than once: a transaction that the server rolled back has changed nothing
  */
 export const inTransaction = <Result>(
   database: Database,
   work: (transaction: Database) => Promise<Result>,
-): Promise<Result> => afterCommit(() => attempt(database, work));
+): Promise<Result> =>
+  database.isTransaction ? work(database) : afterCommit(() => attempt(database, work));
 
 export interface Locking {
   /** Names of the rows that the transaction locks, such as the id of an account. */
@@ -50,6 +52,7 @@ export function inTransactionOn<Result>(
   { rows, parties = rows.slice(-1) }: Locking,
   work: (transaction: Database) => Promise<Result>,
 ): Promise<Result> {
+  if (database.isTransaction) return work(database);
   const take =
     turnsOf.get(database) ??
     createTurns({ part: 'database', atOnce: Number.POSITIVE_INFINITY, waiting: mostWaitingForRows }).take;
