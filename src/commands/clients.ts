@@ -1,10 +1,5 @@
 import { readMay } from '../capabilities/oidc/clients/client-form.ts';
-import {
-  type ClientSettings,
-  defaultSettings,
-  isClientId,
-  type PkceSetting,
-} from '../capabilities/oidc/clients/clients.ts';
+import { type ClientSettings, defaultSettings, type PkceSetting } from '../capabilities/oidc/clients/clients.ts';
 import { describeClient } from '../capabilities/oidc/clients/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
 import type { Services } from '../compose.ts';
@@ -125,13 +120,11 @@ export const removeClient = (client: string) =>
     return `${name} (${id}) is removed.`;
   });
 
-/**
- * Finds a client by its id or its name. A text with the shape of an id is taken for an id, because a client may be named like the id of
- * another one.
- */
+/** Finds a client by its id or its name. The id comes first, because a client may be named like the id of another one. */
 async function idOf(typed: string, { listClients }: Services['clientAdministration']): Promise<string> {
-  if (isClientId(typed)) return typed;
-  const [named, another] = (await listClients()).filter(({ name }) => name === typed);
+  const all = await listClients();
+  if (all.some(({ id }) => id === typed)) return typed;
+  const [named, another] = all.filter(({ name }) => name === typed);
   if (another !== undefined)
     throw new ChangeRefused(`Two clients are called ${typed}. Name the id: ./bin/janua clients list.`);
   return named?.id ?? typed;

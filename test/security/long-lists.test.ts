@@ -80,6 +80,7 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
   janua_not_before: 'none',
   janua_keys: 'none',
   janua_leases: 'none',
+  janua_applied_files: 'none',
   janua_times: 'none',
   janua_failures: [
     1000,

@@ -1,5 +1,6 @@
 import type { Core } from '../../core/core.ts';
 import { stampOf } from '../../core/users/account.ts';
+import type { User } from '../../core/users/user.ts';
 import { defineCapability } from '../capability.ts';
 import { mayUse } from './clients/library-client.ts';
 import { composeOidc } from './composition.ts';
@@ -31,6 +32,8 @@ export const oidc = defineCapability({
       parts: {
         ...parts,
         rotateSigningKeys: () => parts.rotateSigningKeys((db) => core.recordKey(db, 'signing')),
+        giveSubject: (user: Pick<User, 'id'>, subject: string) =>
+          parts.giveSubject(user, subject, { caller: core.caller }),
         /** Administers clients and resources for commands. The audit records the operator as the actor. */
         clientAdministration: parts.administerClients({ caller: core.caller }),
       },

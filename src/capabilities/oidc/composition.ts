@@ -5,8 +5,9 @@ import type { Actor } from '../../core/changes/administration.ts';
 import type { NextApplication } from '../../core/ports.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
 import type { Groups } from '../../core/users/groups.ts';
-import type { Hold } from '../../core/users/held.ts';
+import type { Hold, HoldAny } from '../../core/users/held.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
@@ -44,6 +45,7 @@ export interface OidcOptions
   readonly cipher: Cipher;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly hold: Hold;
+  readonly holdAny: HoldAny;
   readonly groups: Pick<Groups, 'findAll'>;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly requireStepUp: RequireStepUp;
@@ -106,7 +108,9 @@ export function composeOidc(options: OidcOptions) {
   const resources = createResources(database, now);
   const consents = createConsents(database, now);
   const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
-  const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit, now };
+  const isTakenId = async (id: string) =>
+    (await resources.findCredentials(id)) !== undefined || (await subjects.findUserId(id)) !== undefined;
+  const administration = { clients, resources, consents, groupNames, privateHosts, isTakenId, endGrantsOf, audit, now };
   const isListed = createIsListed(documentHosts);
   const onFull = () =>
     log.warn({ event: 'outside_connections_full' }, 'too many connections to applications wait for a turn');
@@ -146,6 +150,19 @@ export function composeOidc(options: OidcOptions) {
     // If the database fails here, the login goes on without the name.
     const client = await clients.find(clientId).catch(() => undefined);
     return client && { name: client.name, isStranger: false };
+  }
+
+  /**
+   * Gives a user the id by which applications know them, for a command.
+   * @throws {ChangeRefused} if the user has another one, or the id is a client's, a resource's or another user's
+   */
+  async function giveSubject(user: Pick<Account['user'], 'id'>, subject: string, actor: Actor): Promise<void> {
+    if ((await clients.find(subject)) !== undefined || (await resources.findCredentials(subject)) !== undefined)
+      throw new ChangeRefused(`The sub ${subject} is the id of a client.`);
+    await options.holdAny(user.id, async (held) => {
+      await subjects.give(held, subject);
+      await audit.recordIn(held.db, { kind: 'subject-given', ...actor, userId: user.id, about: subject });
+    });
   }
 
   const optionsFor = (keys: ProviderOptions['keys']): ProviderOptions => ({
@@ -192,6 +209,7 @@ export function composeOidc(options: OidcOptions) {
       createClientAdministration(administration, actor, requireRights),
     openProvider: loader.open,
     findSubject: subjects.findSubject,
+    giveSubject,
     findMachine: createFindMachine({ records, findClient: clients.find, findAccount, groups, issuer: baseUrl, now }),
     findApplication,
     noteRefusal,

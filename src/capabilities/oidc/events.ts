@@ -146,6 +146,12 @@ export const events = {
     vocabulary: 'authn_token_created',
     words: 'A client got a further secret',
   },
+  'client-secret-given': {
+    isChange: true,
+    ...byOperator,
+    vocabulary: 'authn_token_created',
+    words: 'A client got a secret that the operator has chosen, in place of the former one of that name',
+  },
   'client-secret-removed': {
     isChange: true,
     ...byOperator,
@@ -154,6 +160,8 @@ export const events = {
   },
   'client-removed': { ...changed, words: 'A client was removed, which ended everything that it held' },
   'resource-added': { ...changed, words: 'A server was added that accepts access tokens' },
+  'resource-changed': { ...changed, words: 'The settings of a server that accepts access tokens were changed' },
+  'subject-given': { ...changed, words: 'The operator chose the id by which applications know the user' },
   'resource-secret-rotated': {
     isChange: true,
     ...byOperator,

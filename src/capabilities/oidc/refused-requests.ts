@@ -1,6 +1,6 @@
 import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Log } from '../../ground/faults/log.ts';
-import { isClientId } from './clients/clients.ts';
+import { isRandomId } from './clients/clients.ts';
 import { aboutClient, isDocumentClient } from './clients/library-client.ts';
 import type { events, RefusalReason } from './events.ts';
 import type { RefusedRequest } from './provider/options.ts';
@@ -110,13 +110,13 @@ const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]
 export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
 
 /**
- * Creates the function that logs a refusal, and records it for `janua explain`. A client id is left out unless it has the form of an id of
- * Janua or of the address of a metadata document. Another text could be anything, even a password.
+ * Creates the function that logs a refusal, and records it for `janua explain`. A client id is left out unless a client has it, or it has
+ * the form of a random id or of the address of a metadata document. Another text could be anything, even a password.
  */
 export function createNoteRefusal(audit: AuditOf<typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {
     const { request, clientId = '', clientName, error } = refused;
-    const isKept = isClientId(clientId) || isDocumentClient(clientId);
+    const isKept = clientName !== undefined || isRandomId(clientId) || isDocumentClient(clientId);
     const detail = withoutSecrets(refused.detail);
     const details = { event: 'application_refused', clientId: isKept ? clientId : undefined, error, detail };
     log.debug({ ...details, requestId: request?.caller.requestId }, 'a request of an application was refused');

@@ -1,4 +1,6 @@
 import { hash, randomUUID } from 'node:crypto';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
+import type { Held } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
@@ -26,6 +28,26 @@ export function createSubjects({ database, prepareLookup }: OpenDatabase) {
       const row = { id: keyOf(user), subject: randomUUID(), user_id: user.id };
       await insertNew(database.insertInto('janua_subjects').values(row));
       return (await rows.where('user_id', '=', user.id).executeTakeFirstOrThrow()).subject;
+    },
+
+    /**
+     * Gives a user a chosen `sub`. A user who has another one keeps it, because applications know the user by it.
+     * @throws {ChangeRefused}
+     */
+    async give({ user, db }: Held, subject: string): Promise<void> {
+      const present = await db
+        .selectFrom('janua_subjects')
+        .selectAll()
+        .where('user_id', '=', user.id)
+        .executeTakeFirst();
+      const taken = await db.selectFrom('janua_subjects').selectAll().where('subject', '=', subject).executeTakeFirst();
+      if (present !== undefined)
+        throw new ChangeRefused(`Applications know the user by another sub already: ${present.subject}.`);
+      if (taken !== undefined) throw new ChangeRefused(`The sub ${subject} is taken.`);
+      await db
+        .insertInto('janua_subjects')
+        .values({ id: keyOf(user), subject, user_id: user.id })
+        .execute();
     },
 
     /** Returns the `sub` of a user, if it has been made. */

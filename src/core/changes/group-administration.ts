@@ -62,6 +62,10 @@ export function createGroupAdministration(
 
     listGroups: groups.list,
 
+    async setDescription(name: string, description: string): Promise<void> {
+      await groups.setDescription(name, description, requireRights, recording('group-described', { about: name }));
+    },
+
     async addGroup(group: Group): Promise<void> {
       requireRights({ groups: [], scopes: group.scopes });
       await groups.add(group, recording('group-added', { about: group.name }));

@@ -163,6 +163,13 @@ export const events = {
     level: 'info',
     words: 'A group was added',
   },
+  'group-described': {
+    isChange: true,
+    vocabulary: 'authz_change',
+    by: 'operator',
+    level: 'info',
+    words: 'The description of a group was changed',
+  },
   'group-changed': {
     isChange: true,
     vocabulary: 'privilege_permissions_changed',

@@ -25,6 +25,8 @@ export interface Group {
   readonly description: string;
   /** The scopes that the group grants. `admins` also grants Janua's own scopes. */
   readonly scopes: readonly string[];
+  /** The name of the file of `janua apply` that added the group. Undefined for one that was added otherwise. */
+  readonly appliedBy?: string | undefined;
 }
 
 export interface StoredGroup extends Group {
@@ -113,13 +115,19 @@ export function createGroups(database: Database, options: GroupOptions) {
   async function readAll(db: Database): Promise<Map<string, StoredGroup>> {
     const rows = await db
       .selectFrom('janua_groups')
-      .select(['name', 'description', 'scopes', 'second_factor'])
+      .select(['name', 'description', 'scopes', 'second_factor', 'applied_by'])
       .orderBy('name')
       .execute();
     return new Map(
-      rows.map(({ second_factor, ...row }) => [
-        row.name,
-        { ...row, scopes: readNames(row.scopes), secondFactor: second_factor === 1 },
+      rows.map(({ name, description, scopes, second_factor, applied_by }) => [
+        name,
+        {
+          name,
+          description,
+          scopes: readNames(scopes),
+          secondFactor: second_factor === 1,
+          appliedBy: applied_by ?? undefined,
+        },
       ]),
     );
   }
@@ -239,11 +247,11 @@ export function createGroups(database: Database, options: GroupOptions) {
       return groups.map((group) => ({ ...group, members: members.get(group.name) }));
     },
 
-    async add({ name, description, scopes }: Group, recordIn = recordNothing): Promise<void> {
+    async add({ name, description, scopes, appliedBy }: Group, recordIn = recordNothing): Promise<void> {
       if (!groupPattern.test(name))
         throw new ChangeRefused('The name of a group has at most 63 small letters, digits and hyphens.');
       if (name === machines) throw new ChangeRefused(`FORWARD_AUTH_RULES means programs by ${machines}.`);
-      const row = { name, description, scopes: requireScopes(scopes) };
+      const row = { name, description, scopes: requireScopes(scopes), applied_by: appliedBy };
       await change(async (db) => {
         if (!(await insertNew(db.insertInto('janua_groups').values(row))))
           throw new ChangeRefused(`There is a group ${name} already.`);
@@ -251,6 +259,22 @@ export function createGroups(database: Database, options: GroupOptions) {
         await recordIn(db);
       });
     },
+
+    setDescription: (
+      name: string,
+      description: string,
+      requireRights: RequireRights = () => {},
+      recordIn = recordNothing,
+    ): Promise<void> =>
+      change(async (db) => {
+        const groups = await readAll(db);
+        requireRights(rightsIn([name], groups));
+        const group = groups.get(name);
+        if (group === undefined) throw noSuchGroup(name);
+        if (description === group.description) return;
+        await db.updateTable('janua_groups').set({ description }).where('name', '=', name).execute();
+        await recordIn(db);
+      }),
 
     setScopes: (
       name: string,

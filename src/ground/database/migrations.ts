@@ -7,6 +7,7 @@ import { databaseUnavailable, isMissingTable } from './errors.ts';
 import { type Kysely, Migrator, sql } from './kysely.ts';
 import { holdLease } from './lease.ts';
 import { createTableChanges, type MigrationStep } from './migration-step.ts';
+import { up as noteAppliedFiles } from './migrations/0.3-applied-files.ts';
 import { up as listSecrets } from './migrations/0.3-client-secrets.ts';
 import { up as upgradeFrom02 } from './migrations/0.3-from-0.2.ts';
 import { up as addHandles } from './migrations/0.3-handles.ts';
@@ -26,6 +27,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '0.3-tables-client-secrets-takes-away': listSecrets,
   '0.3-tables-machines': addMachines,
   '0.3-tables-names': addHandles,
+  '0.3-tables-of-applied-files': noteAppliedFiles,
 };
 
 /** The names of the first and the last migration of version 0.2.0, which had 22. */

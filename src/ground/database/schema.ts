@@ -215,6 +215,8 @@ export const rows = {
     changes: generated(time),
     /** Whether members of the group need a second factor. */
     second_factor: generated(0),
+    /** The name of the file that added the group (`janua apply`). NULL for one that was added otherwise. */
+    applied_by: generated(nullable('')),
   },
   /**
    * Texts for the search for users. A search finds the users with a text that begins with the typed one. The texts of a user are the
@@ -247,6 +249,8 @@ export const rows = {
     /** JSON: redirect addresses, groups, and the other settings. */
     settings: '',
     created_at: time,
+    /** The name of the file that added the client (`janua apply`). NULL for one that was added otherwise. */
+    applied_by: generated(nullable('')),
   },
   /** Servers that accept our access tokens (RFC 8707). */
   janua_resources: {
@@ -259,6 +263,8 @@ export const rows = {
     client_id: generated(nullable('')),
     secret_hash: generated(nullable('')),
     created_at: time,
+    /** The name of the file that added the resource (`janua apply`). NULL for one that was added otherwise. */
+    applied_by: generated(nullable('')),
   },
   /** The consents of users to applications. */
   janua_consents: {
@@ -324,6 +330,8 @@ export const rows = {
     linked_at: time,
     last_used_at: nullable(time),
   },
+  /** The files of `janua apply`, by their names, with the digests of their last versions. The newest is first, and a space follows each. */
+  janua_applied_files: { name: '', digests: '' },
   janua_migrations: { name: '', timestamp: '' },
 };
 

@@ -157,6 +157,7 @@ export const tables = {
       'a row for each living session and application, and `mostDue` of ended ones: capabilities/oidc/logout/logout-notices.ts',
   },
   janua_identities: { rights: all, aboutUser: true, bound: { of: 'account', name: 'linked accounts', most: 20 } },
+  janua_applied_files: { rights: kept, bound: byOperator },
   janua_migrations: { rights: read, bound: byOperator },
 } as const satisfies { readonly [Table in keyof Tables]: TableProperties };
 

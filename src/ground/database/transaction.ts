@@ -29,8 +29,7 @@ const turnsOf = new WeakMap<Database, TakeTurn>();
 export const inTransaction = <Result>(
   database: Database,
   work: (transaction: Database) => Promise<Result>,
-): Promise<Result> =>
-  database.isTransaction ? work(database) : afterCommit(() => attempt(database, work));
+): Promise<Result> => (database.isTransaction ? work(database) : afterCommit(() => attempt(database, work)));
 
 export interface Locking {
   /** Names of the rows that the transaction locks, such as the id of an account. */

@@ -7,7 +7,7 @@ import { admins, ownScopes, type RequireRights, type Rights } from '../../../cor
 import type { Database } from '../../../ground/database/database.ts';
 import { printable } from '../../../ground/text/printable.ts';
 import type { events } from '../events.ts';
-import type { NewResource, Resource, Resources } from '../resources/resources.ts';
+import type { NewResource, Resource, ResourceSettings, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
 import { type ClientRules, findClientFaults, findResourceFaults, findSecretFaults } from './client-rules.ts';
 import {
@@ -27,6 +27,8 @@ export interface ClientAdministrationOptions {
   /** Lists the names of all groups. Undefined if a column of a team's own table has them. */
   readonly groupNames: () => Promise<readonly string[] | undefined>;
   readonly privateHosts: ClientRules['privateHosts'];
+  /** Tells whether a resource, or a user for the applications, has this id. */
+  readonly isTakenId: (id: string) => Promise<boolean>;
   /** Ends all codes, tokens and grants that a client holds. */
   readonly endGrantsOf: (clientId: string) => Promise<void>;
   readonly audit: AuditOf<typeof events>;
@@ -51,6 +53,9 @@ export const rightsOfClient = ({
   isTrusted: own || pkce === 'optional',
 });
 
+/** The last part of the address of a page. The page of a client with this id could not be opened. */
+const pageToAdd = 'add';
+
 type AddedResource = Omit<NewResource, 'alg'> & Partial<Pick<NewResource, 'alg'>>;
 
 export type ClientAdministration = ReturnType<typeof createClientAdministration>;
@@ -65,7 +70,7 @@ export function createClientAdministration(
   actor: Actor,
   requireRights: RequireRights = () => {},
 ) {
-  const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit, now } = options;
+  const { clients, resources, consents, groupNames, privateHosts, isTakenId, endGrantsOf, audit, now } = options;
 
   function recordIn(kind: ChangeKindOf<typeof events>, about: string) {
     audit.requireAllowance({ kind, ...actor });
@@ -90,6 +95,12 @@ export function createClientAdministration(
     }
   }
 
+  /** Refuses an id that is taken. A user and a client must not share one, because a token could be of either (RFC 9700 4.15). */
+  async function requireFreeId(id: string): Promise<void> {
+    if (id !== pageToAdd && (await clients.find(id)) === undefined && !(await isTakenId(id))) return;
+    throw new ChangeRefused(`The id ${id} is taken.`);
+  }
+
   /** Notes who grants what a program may do. */
   const granted = <Settings extends Partial<ClientSettings>>(settings: Settings): Settings =>
     settings.machine === undefined
@@ -105,6 +116,17 @@ export function createClientAdministration(
     await requireClient(id);
     const made = await clients.changeSecrets(id, change, judge, recordClient(kind, name));
     if (made === undefined) throw new ChangeRefused('A public client has no secret.');
+  }
+
+  /** Removes a client, without its grants and consents. They are void without it. */
+  async function removeClientAlone(id: string): Promise<void> {
+    if (!(await clients.remove(id, judge, recordClient('client-removed')))) throw noSuchClient();
+  }
+
+  /** Deletes the grants and consents of a removed client. There can be very many, so they are deleted in batches. */
+  async function endAllOf(id: string): Promise<void> {
+    await endGrantsOf(id);
+    await consents.forgetClient(id);
   }
 
   async function requireClient(id: string): Promise<Client> {
@@ -124,6 +146,7 @@ export function createClientAdministration(
     async addClient(client: NewClient) {
       const normalized = granted({ ...client, name: client.name.trim() });
       await requireGood(normalized);
+      if (client.id !== undefined) await requireFreeId(client.id);
       judge(normalized);
       return clients.add(normalized, recordClient('client-added'));
     },
@@ -156,17 +179,28 @@ export function createClientAdministration(
       return text;
     },
 
+    /** Replaces the secret of this name by a given one, or adds it. The others go on working. */
+    giveSecret: (id: string, secret: ClientSecret): Promise<void> =>
+      changeSecrets(id, 'client-secret-given', secret.name, (present) =>
+        withSecret(
+          present.filter(({ name }) => name !== secret.name),
+          secret,
+        ),
+      ),
+
     /** Removes a secret. Requests with it are refused at once. Tokens that it has got already stay. */
     removeSecret: (id: string, name: string): Promise<void> =>
       changeSecrets(id, 'client-secret-removed', name, (present) => withoutSecret(present, name)),
 
     /** Removes a client, and ends its codes, tokens, grants and consents. */
     async removeClient(id: string): Promise<void> {
-      if (!(await clients.remove(id, judge, recordClient('client-removed')))) throw noSuchClient();
-      // Grants and consents are void without the client. There can be very many, so they are deleted in batches.
-      await endGrantsOf(id);
-      await consents.forgetClient(id);
+      await removeClientAlone(id);
+      await endAllOf(id);
     },
+
+    removeClientAlone,
+
+    endAllOf,
 
     /** Adds a resource. The default algorithm of signed tokens is RS256. */
     async addResource({ alg = 'RS256', ...described }: AddedResource): Promise<Resource> {
@@ -175,6 +209,17 @@ export function createClientAdministration(
       if (!(await resources.add(resource, recordIn('resource-added', resource.uri))))
         refuse([{ field: 'uri', code: 'resource-exists' }]);
       return { ...resource, clientId: undefined };
+    },
+
+    /** Changes a resource. Tokens that were issued for it stay as they are until they expire. @param uri spelled as it was added */
+    async changeResource(uri: string, changes: Partial<ResourceSettings>): Promise<void> {
+      const present = await resources.find(uri);
+      if (present === undefined) throw noSuchResource();
+      const changed = { ...present, ...changes };
+      refuse(findResourceFaults(changed));
+      if (changed.tokenFormat === 'jwt' && changed.clientId !== undefined)
+        throw new ChangeRefused('The resource asks about its tokens with a secret, so they cannot be signed ones.');
+      if (!(await resources.change(uri, changed, recordIn('resource-changed', uri)))) throw noSuchResource();
     },
 
     /**

@@ -6,7 +6,7 @@ import { signatures } from '../keys/signing-keys.ts';
 import { type Machine, machineScopes } from '../machines/machine.ts';
 import { maxNameLength, maxSecretName } from './client-rules.ts';
 import { longestDays } from './client-secrets.ts';
-import { type Client, type ClientSettings, pkceSettings } from './clients.ts';
+import { type ClientSettings, pkceSettings } from './clients.ts';
 
 const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
 const flag = { boolean: true, maxLength: 5, description: '' } as const satisfies Field;
@@ -104,7 +104,7 @@ export const secretNameFields = {
  * Reads the fields that the request sent. A browser leaves out unticked boxes and sends all other fields, so a list or box that a form
  * lacks is empty.
  */
-export function readSettings(input: Input<typeof fields>, request: Request): Partial<ClientSettings> {
+export function readSettings(input: Input<typeof fields>, request: Pick<Request, 'format'>): Partial<ClientSettings> {
   const isForm = request.format === 'html';
   const sent = Object.entries({
     name: input.name,
@@ -167,8 +167,14 @@ function readChoice<Name extends keyof typeof fields, Choice extends string>(
   return known;
 }
 
+/** Returns the values of all fields for a client. */
+export const newValuesOf = (client: ClientSettings, isPublic: boolean): Record<keyof typeof newFields, string> => ({
+  ...valuesOf(client),
+  public: String(isPublic),
+});
+
 /** Returns the values that the form shows for a client. */
-export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({
+export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: ClientSettings) => ({
   name,
   redirect_uris: redirectUris.join('\n'),
   post_logout_redirect_uris: postLogoutRedirectUris.join('\n'),

@@ -49,6 +49,27 @@ export function createClientSecret({ name, days }: NewSecret, time: number) {
   return { text, secret };
 }
 
+/** Characters of a secret that an operator chooses. Its hash has no salt and is quick to compute, so the secret itself must be random. */
+const leastLength = 32;
+
+/** Different characters of such a secret. A random one has more of them. */
+const leastDifferent = 10;
+
+/** Refuses a secret that could be guessed from its hash, and one that HTTP cannot carry. @throws {ChangeRefused} */
+export function requireStrongSecret(text: string): void {
+  if (/^[!-~]{32,512}$/.test(text) && new Set(text).size >= leastDifferent) return;
+  throw new ChangeRefused(
+    `A secret must have ${leastLength} to 512 characters of ASCII without blanks, of which ${leastDifferent} differ. To make one: openssl rand -hex 32`,
+  );
+}
+
+/** Returns the stored form of a secret that the operator has chosen. */
+export const givenSecret = (text: string, name: string, time: number): ClientSecret => ({
+  name,
+  hash: hashSecret(text),
+  createdAt: time,
+});
+
 /** Adds a secret to those of a client. Expired ones make room. @throws {ChangeRefused} if the name is taken, or the client has five */
 export function withSecret(present: readonly ClientSecret[], added: ClientSecret): readonly ClientSecret[] {
   const kept = present.filter((secret) => isLiving(secret, added.createdAt));

@@ -61,16 +61,23 @@ export const defaultSettings: ClientSettings = {
 
 /** An application that signs its users in here. */
 export interface Client extends ClientSettings {
-  /** The random `client_id`. */
+  /** The `client_id`: random, or given when the client was added. */
   readonly id: string;
   /** Undefined for a public client. A confidential client may have none, and cannot get tokens then. */
   readonly secrets: readonly ClientSecret[] | undefined;
   readonly createdAt: Date;
+  /** The name of the file of `janua apply` that added the client. Undefined for one that was added otherwise. */
+  readonly appliedBy: string | undefined;
 }
 
 export interface NewClient extends ClientSettings {
   /** True if the client can keep no secret (RFC 6749 2.1). */
   readonly isPublic: boolean;
+  /** The `client_id`. Undefined: a random one. */
+  readonly id?: string | undefined;
+  /** The secrets of a confidential client. Undefined: a new one. */
+  readonly secrets?: readonly ClientSecret[] | undefined;
+  readonly appliedBy?: string | undefined;
 }
 
 /** Throws unless the client may be changed. The error rolls the transaction back. */
@@ -84,8 +91,11 @@ const recordNothing: RecordIn = async () => {};
 /** Every method throws `Unavailable` when the database cannot be reached. */
 export type Clients = ReturnType<typeof createClients>;
 
-/** Tells whether a text has the shape of the ids that `add` makes. */
-export const isClientId = (text: string): boolean => /^[\w-]{22}$/.test(text);
+/** Tells whether a text has the shape of a random id. */
+export const isRandomId = (text: string): boolean => /^[\w-]{22}$/.test(text);
+
+/** Tells whether a text may be the id of a client. Others are not looked up, because PostgreSQL refuses a text that contains U+0000. */
+const isClientId = (text: string): boolean => /^[\w-][\w.-]{0,127}$/.test(text);
 
 /** The part of a client that pages of users and groups show. */
 type NamedClient = Pick<Client, 'id' | 'name' | 'groups' | 'clientUri'>;
@@ -175,18 +185,22 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
 
     exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
 
-    /** Adds a client. Its secret, which cannot be read again, is undefined for a public client. @throws {ChangeRefused} `too-many-kept` */
+    /**
+     * Adds a client. Its secret, which cannot be read again, is undefined for a public client, and for one that is given.
+     * @throws {ChangeRefused} `too-many-kept`
+     */
     async add(
-      { isPublic, ...settings }: NewClient,
+      { isPublic, id = createSessionId(), secrets: given, appliedBy, ...settings }: NewClient,
       recordIn = recordNothing,
     ): Promise<{ client: Client; secret: string | undefined }> {
       const time = now();
-      const first = isPublic ? undefined : createClientSecret({ name: firstSecret }, time);
+      const made = isPublic || given !== undefined ? undefined : createClientSecret({ name: firstSecret }, time);
       const row = {
-        id: createSessionId(),
-        secrets: first === undefined ? null : JSON.stringify([first.secret]),
+        id,
+        secrets: isPublic ? null : JSON.stringify(given ?? [made?.secret]),
         ...toColumns(settings),
         created_at: time,
+        applied_by: appliedBy ?? null,
       };
       const client = toClient(row);
       await inGroupsTransaction(database, async (db) => {
@@ -195,7 +209,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         await recordIn(db, client);
       });
       await showChange(client.id);
-      return { client, secret: first?.text };
+      return { client, secret: made?.text };
     },
 
     /** Returns the changed client. Undefined if no client has that id. */
@@ -287,5 +301,6 @@ export function toClient(row: Row<'janua_clients'>): Client {
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',
     createdAt: new Date(Number(row.created_at)),
+    appliedBy: row.applied_by ?? undefined,
   };
 }

@@ -7,7 +7,7 @@ import { countDeleted } from '../../../ground/database/deletions.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import type { Row } from '../../../ground/database/schema.ts';
 import { inTransactionOn } from '../../../ground/database/transaction.ts';
-import { isClientId } from '../clients/clients.ts';
+import { isRandomId } from '../clients/clients.ts';
 import { isResourceUri } from '../clients/uri-rules.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 
@@ -20,7 +20,12 @@ export interface NewResource {
   readonly tokenFormat: 'opaque' | 'jwt';
   /** Algorithm of its signed tokens. */
   readonly alg: Signature;
+  /** The name of the file of `janua apply` that added the resource. Undefined for one that was added otherwise. */
+  readonly appliedBy?: string | undefined;
 }
+
+/** The settings that can be changed. */
+export type ResourceSettings = Pick<NewResource, 'scopes' | 'tokenFormat' | 'alg'>;
 
 export interface Resource extends NewResource {
   /** The client id with which it asks about its tokens (RFC 7662). Undefined if it has no secret. */
@@ -66,19 +71,28 @@ export function createResources(database: Database, now: () => number) {
     },
 
     /** False if a resource with that URI exists already. @throws {ChangeRefused} `too-many-kept` */
-    add: ({ uri, scopes, tokenFormat, alg }: NewResource, recordIn = recordNothing): Promise<boolean> =>
+    add: ({ uri, scopes, tokenFormat, alg, appliedBy }: NewResource, recordIn = recordNothing): Promise<boolean> =>
       insertNew({
         execute: () =>
           inGroupsTransaction(database, async (db) => {
-            const row = { uri, scopes: scopes.join(' '), token_format: tokenFormat, alg, created_at: now() };
+            const row = { uri, ...toColumns({ scopes, tokenFormat, alg }), created_at: now(), applied_by: appliedBy };
             await db.insertInto('janua_resources').values(row).execute();
             await limitRows(db, 'janua_resources', undefined, row.created_at);
             await recordIn(db);
           }),
       }),
 
+    /** False if no resource has that URI. @param uri spelled as it was added */
+    change: (uri: string, changed: ResourceSettings, recordIn = recordNothing): Promise<boolean> =>
+      inTransactionOn(database, { rows: [uri] }, async (db) => {
+        const update = db.updateTable('janua_resources').set(toColumns(changed)).where('uri', '=', uri);
+        if ((await update.executeTakeFirst()).numUpdatedRows === 0n) return false;
+        await recordIn(db);
+        return true;
+      }),
+
     async findCredentials(clientId: string): Promise<ResourceCredentials | undefined> {
-      if (!isClientId(clientId)) return undefined;
+      if (!isRandomId(clientId)) return undefined;
       const row = await rows.where('client_id', '=', clientId).executeTakeFirst();
       return row?.secret_hash ? { uri: row.uri, clientId, secretHash: row.secret_hash } : undefined;
     },
@@ -116,10 +130,17 @@ export function createResources(database: Database, now: () => number) {
   };
 }
 
-const fromRow = ({ uri, scopes, token_format, alg, client_id }: Row<'janua_resources'>): Resource => ({
+const toColumns = ({ scopes, tokenFormat, alg }: ResourceSettings) => ({
+  scopes: scopes.join(' '),
+  token_format: tokenFormat,
+  alg,
+});
+
+const fromRow = ({ uri, scopes, token_format, alg, client_id, applied_by }: Row<'janua_resources'>): Resource => ({
   uri,
   scopes: readNames(scopes),
   tokenFormat: token_format === 'jwt' ? 'jwt' : 'opaque',
   alg: alg === 'RS256' ? 'RS256' : 'ES256',
   clientId: client_id ?? undefined,
+  appliedBy: applied_by ?? undefined,
 });
