@@ -23,7 +23,7 @@ export async function administer(
   }
 }
 
-function operator(): string {
+export function operator(): string {
   const sudoUser = findSudoUser();
   return `${accountName()}${sudoUser === undefined ? '' : ` (sudo: ${sudoUser})`}`;
 }

@@ -29,6 +29,7 @@ export function createProgram(): Command {
   addSetup(program);
   addStores(program);
   addChecks(program);
+  addFile(program);
   addUsers(program);
   addGroups(program);
   addClients(program);
@@ -132,6 +133,19 @@ function addChecks(program: Command): void {
     .addOption(numberOption('--timeout <seconds>', 'longest that one request may take', 60).default(10))
     .option(...json)
     .action(from(() => import('./selftest.ts'), 'selftest'));
+}
+
+function addFile(program: Command): void {
+  add(program, 'apply', 'add and change groups, clients, resources and users as a file says, all or nothing')
+    .argument('<file>', 'in YAML or JSON (docs/apply.md); - reads standard input')
+    .option('--dry-run', 'only show each object that would be added, changed or removed, field by field')
+    .option('--prune', 'remove clients, resources and groups that a file of this name added, and has no longer')
+    .action(from(() => import('./apply.ts'), 'applyFile'));
+  add(program, 'export', 'print groups, clients and resources as a file for `apply`, without secrets')
+    .requiredOption('--apply', 'in the format of `apply`')
+    .option('--name <name>', 'the name of the file', 'janua')
+    .option('--users', 'also the users, without passwords')
+    .action(from(() => import('./export.ts'), 'exportFile'));
 }
 
 function addUsers(program: Command): void {

@@ -29,12 +29,13 @@ async function run(
 ): Promise<void> {
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');
-  const administratorLink = migrates ? await updateTables(settings) : undefined;
+  const isWorker = orders !== undefined;
+  // Workers come and go, and the primary has done this already.
+  const tellOfStart = isWorker ? () => {} : await prepareDatabase(settings, migrates);
   function tellAtStart(log: Log): void {
     warnOfUnknown(log);
-    if (administratorLink !== undefined) log.warn({ event: 'no_administrator' }, administratorLink);
+    tellOfStart(log);
   }
-  const isWorker = orders !== undefined;
   if (settings.WORKERS > 1 && !isWorker) return supervise(settings, tellAtStart);
   // Imported late, because the primary does not need it.
   const { compose } = await import('../compose.ts');
@@ -50,20 +51,37 @@ async function run(
   await listen(composition, settings, orders ?? hearOrders(), onReady ?? announce);
 }
 
-/** @returns a line for the log, with the link that makes the first administrator. Undefined if no link is needed */
-async function updateTables(settings: Settings): Promise<string | undefined> {
+type TellAtStart = (log: Log) => void;
+
+/** Updates the tables and applies `APPLY_FILE`, as far as they are asked for. @returns a function that logs the results */
+async function prepareDatabase(settings: Settings, migrates: boolean): Promise<TellAtStart> {
+  const { APPLY_FILE } = settings;
+  const apply = async (): Promise<TellAtStart> =>
+    APPLY_FILE === undefined ? () => {} : (await import('./apply.ts')).applyAtStart(settings, APPLY_FILE);
+  return migrates ? updateTables(settings, apply) : apply();
+}
+
+/** @param apply runs once there are tables, and before the link for the first administrator. The file may add that administrator */
+async function updateTables(settings: Settings, apply: () => Promise<TellAtStart>): Promise<TellAtStart> {
   // Imported late, because a server without `--migrate` does not need them.
   const migrate = await import('./migrate.ts');
   const first = await import('../core/changes/first-administrator.ts');
   let token: string | undefined;
+  let tell: TellAtStart = () => {};
   await migrate.updateTables(settings, async (database) => {
+    tell = await apply();
     if (settings.ADMINISTRATORS.length === 0 && settings.USERS_TABLE === undefined)
       token = await first.issueFirstAdministrator(database);
   });
   const { PUBLIC_URL = `http://localhost:${settings.PORT}` } = settings;
-  return token === undefined
-    ? undefined
-    : `There is no administrator yet. This link makes the first one, once, within ${first.firstAdministratorMinutes} minutes: ${PUBLIC_URL}/auth/first-administrator?token=${token}`;
+  return (log) => {
+    tell(log);
+    if (token === undefined) return;
+    log.warn(
+      { event: 'no_administrator' },
+      `There is no administrator yet. This link makes the first one, once, within ${first.firstAdministratorMinutes} minutes: ${PUBLIC_URL}/auth/first-administrator?token=${token}`,
+    );
+  };
 }
 
 /** Only warns, because the name may belong to another program. A server that has run with a misspelled setting goes on. */

@@ -223,7 +223,7 @@ export function addAction<const F extends Fields, Shown>(
 }
 
 /** @throws {InvalidFields} for a missing or too long field; {Refusal} if a field is no text */
-function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
+export function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
   const sent = body ?? {};
   if (typeof sent !== 'object' || Array.isArray(sent)) throw new Refusal(unreadableFields);
   const input: Record<string, string> = {};

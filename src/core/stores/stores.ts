@@ -49,7 +49,8 @@ export async function openStores(settings: Settings, { log, measures, mustExist,
       inRedis === undefined
         ? measures.watchStore('database', 'sessions', createSqlSessionStore(database))
         : withLastingEnds(inRedis, database, idleMilliseconds, now),
-    failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures(database)),
+    failures:
+      settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures(database)),
     /** The sessions in Redis, without the ends that are stored in the database. Undefined if sessions are in the database. */
     inRedis,
     redis,

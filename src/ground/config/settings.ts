@@ -156,6 +156,9 @@ export const settingSchemas = {
   OIDC_PRIVATE_HOSTS: list({ examples: ['grafana.example.internal'] })(
     'Hosts in your own network that Janua may call for an application: to tell it about a logout, and to get its document or keys. Janua finds these as all programs of the machine do. It asks name servers for other hosts, without `/etc/hosts` and search domains, and calls their public addresses alone.',
   ),
+  APPLY_FILE: text({ examples: ['/etc/janua/janua.yaml'] })(
+    'A file with groups, clients, resources and users, which `janua serve` applies before it listens (docs/apply.md). Removes something only if the file says `prune: true`.',
+  ),
   UPSTREAMS_FILE: text({ examples: ['/etc/janua/upstreams.json'] })(
     'A JSON file with the providers that users can sign in with, such as Google or another OpenID provider, in the order of their buttons (docs/upstream.md).',
   ),

@@ -1,0 +1,59 @@
+import { newFields, newValuesOf } from '../../capabilities/oidc/clients/client-form.ts';
+import {
+  type Client,
+  type ClientSettings,
+  defaultSettings,
+  type NewClient,
+} from '../../capabilities/oidc/clients/clients.ts';
+import type { NewResource } from '../../capabilities/oidc/resources/resources.ts';
+import type { StoredGroup } from '../../core/users/groups.ts';
+import { readNames } from '../../core/users/scopes.ts';
+import type { Field } from '../../web/action.ts';
+
+/** An object as a file has it: the names and values of its keys. The functions of this file convert a stored object to its document. */
+export type ObjectDocument = Readonly<Record<string, unknown>>;
+
+export const groupDocument = ({ description, scopes, secondFactor }: Omit<StoredGroup, 'name'>): ObjectDocument => ({
+  description,
+  scopes,
+  second_factor: secondFactor,
+});
+
+/** The values of a new group, unless its file says otherwise. */
+export const newGroup = { description: '', scopes: [], secondFactor: false };
+
+const toValue = ({ list, boolean }: Field, text: string): unknown => {
+  if (boolean) return text === 'true';
+  return list ? readNames(text.replaceAll('\n', ' ')) : text;
+};
+
+/** Has the fields of the API, so that a setting that is added there is here, too. */
+function fieldsOf(client: ClientSettings, isPublic: boolean): ObjectDocument {
+  const values = newValuesOf(client, isPublic);
+  return Object.fromEntries(
+    Object.entries<Field>(newFields).map(([name, field]) => [
+      name,
+      toValue(field, values[name as keyof typeof values]),
+    ]),
+  );
+}
+
+/** A program that an administrator has allowed to act differs from the one of a file, which the operator allows. */
+export const clientDocument = (client: ClientSettings, isPublic: boolean): ObjectDocument => ({
+  ...fieldsOf(client, isPublic),
+  ...(client.machine?.grantedBy !== undefined && { granted_by: client.machine.grantedBy }),
+});
+
+export const isPublicClient = ({ secrets }: Pick<Client, 'secrets'>): boolean => secrets === undefined;
+
+export const newClientDocument = ({ isPublic }: Pick<NewClient, 'isPublic'>): ObjectDocument =>
+  fieldsOf(defaultSettings, isPublic);
+
+export const resourceDocument = ({ scopes, tokenFormat, alg }: Omit<NewResource, 'uri'>): ObjectDocument => ({
+  scopes,
+  token_format: tokenFormat,
+  alg,
+});
+
+/** The values of a new resource, unless its file says otherwise. */
+export const newResource = { scopes: [], tokenFormat: 'opaque', alg: 'RS256' } as const;

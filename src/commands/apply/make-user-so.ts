@@ -1,0 +1,66 @@
+import type { Account } from '../../core/users/account.ts';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { requireName } from '../../core/users/require-details.ts';
+import { admins } from '../../core/users/scopes.ts';
+import { canonicalUsername } from '../../core/users/user.ts';
+import { differencesOf } from './changes.ts';
+import { type Making, note } from './making.ts';
+import type { UserEntry } from './schema.ts';
+
+/** Adds a user, or changes the names and adds the groups of one. A user is never removed, and stays in every group. */
+export async function makeUserSo(entry: UserEntry, making: Making): Promise<void> {
+  const { services, applied } = making;
+  const username = canonicalUsername(entry.username);
+  const found = await services.users.adoptByUsername(username);
+  if (found === undefined || found.isReplaceable) return addUser(entry, username, making);
+  const { user } = found;
+  const present = { first_name: user.firstName, last_name: user.lastName, groups: user.groups.toSorted() };
+  const [firstName, lastName] = namesOf({ first_name: user.firstName, last_name: user.lastName, ...entry });
+  const groups = [...new Set([...user.groups, ...(entry.groups ?? [])])].sort();
+  const wanted = { first_name: firstName, last_name: lastName, groups };
+  const fields = differencesOf(present, wanted);
+  const { administration } = services;
+  if (firstName !== user.firstName || lastName !== user.lastName)
+    await administration.rename({ userId: user.id }, { firstName, lastName });
+  const added = groups.filter((group) => !user.groups.includes(group));
+  if (added.length > 0) await administration.changeGroups({ userId: user.id }, { add: added });
+  const subject = await giveSubject(found, entry.sub, making);
+  if (added.includes(admins)) await offerLink(found, making);
+  note(applied, 'user', username, [...fields, ...subject], false);
+}
+
+const namesOf = ({ first_name: first = '', last_name: last = '' }: Partial<UserEntry>) =>
+  [requireName(first), requireName(last)] as const;
+
+async function addUser(entry: UserEntry, username: string, making: Making): Promise<void> {
+  const { services, applied } = making;
+  const [firstName, lastName] = namesOf(entry);
+  const groups = [...new Set(entry.groups)].sort();
+  const { id, link } = await services.administration.invite({ username, firstName, lastName, groups }, false);
+  const added = (await services.users.findById(id)) ?? failed();
+  const subject = await giveSubject(added, entry.sub, making);
+  if (groups.includes(admins) && link !== undefined) applied.links.push({ username, link });
+  const fields = differencesOf({ groups: [] }, { first_name: firstName, last_name: lastName, groups });
+  note(applied, 'user', username, [...fields, ...subject], true);
+}
+
+function failed(): never {
+  throw new ChangeRefused('The user is gone.');
+}
+
+/** Gives the user the id of the file, unless applications know the user by it already. */
+async function giveSubject({ user }: Account, sub: string | undefined, { services }: Making) {
+  const present = await services.findSubject(user);
+  if (sub === undefined || sub === present) return [];
+  await services.giveSubject(user, sub);
+  return [{ field: 'sub', from: present, to: sub }];
+}
+
+/** Makes a link for a new administrator who cannot sign in in any other way. */
+async function offerLink({ user }: Account, { services, applied }: Making): Promise<void> {
+  const { users, ports, database } = services;
+  const account = (await users.findById(user.id)) ?? failed();
+  if (account.passwordHash || account.disabled || (await ports.hasOtherSignIn(user, database))) return;
+  const link = await ports.createInvitationLink?.(account);
+  if (link !== undefined) applied.links.push({ username: user.username, link });
+}

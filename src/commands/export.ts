@@ -1,0 +1,100 @@
+import { stringify } from 'yaml';
+import type { Services } from '../compose.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
+import { administer } from './administer.ts';
+import { differencesOf } from './apply/changes.ts';
+import {
+  clientDocument,
+  groupDocument,
+  isPublicClient,
+  newClientDocument,
+  newGroup,
+  newResource,
+  type ObjectDocument,
+  resourceDocument,
+} from './apply/documents.ts';
+import { mostUsers } from './apply/schema.ts';
+
+interface ExportOptions {
+  readonly name: string;
+  readonly users?: boolean;
+}
+
+/** Prints a file for `janua apply`. An empty server to which it is applied prints the same file again. */
+export const exportFile = ({ name, users: withUsers = false }: ExportOptions) =>
+  administer('janua export', async (services, caller) => {
+    const users = withUsers ? await usersOf(services) : [];
+    if (withUsers) await services.audit.record({ kind: 'users-exported', caller });
+    const lists = { ...(await objectsOf(services)), users };
+    const filled = Object.entries(lists).filter(([, list]) => list.length > 0);
+    return stringify({ name, ...Object.fromEntries(filled) }, { lineWidth: 0 }).trimEnd();
+  });
+
+async function objectsOf({ groups, clients, resources }: Services) {
+  return {
+    groups: inOrder(
+      'name',
+      (await groups.findAll()).map(({ name, ...group }) => ({
+        name,
+        ...unlike(groupDocument(newGroup), groupDocument(group)),
+      })),
+    ),
+    clients: inOrder(
+      'client_id',
+      (await clients.list()).map((client) => {
+        const isPublic = isPublicClient(client);
+        const { granted_by: _, ...document } = clientDocument(client, isPublic);
+        return { client_id: client.id, ...unlike(newClientDocument({ isPublic: false }), document) };
+      }),
+    ),
+    resources: inOrder(
+      'uri',
+      (await resources.list()).map(({ uri, ...resource }) => ({
+        uri,
+        ...unlike(resourceDocument(newResource), resourceDocument(resource)),
+      })),
+    ),
+  };
+}
+
+/** Returns the fields that differ from those of a new object. */
+const unlike = (fresh: ObjectDocument, document: ObjectDocument): ObjectDocument =>
+  Object.fromEntries(differencesOf(fresh, document).map(({ field, to }) => [field, to]));
+
+/** Sorts by the units of the text, because each database has its own order. */
+const inOrder = <Entry extends object>(key: keyof Entry, entries: readonly Entry[]): readonly Entry[] =>
+  entries.toSorted((one, other) => (one[key] < other[key] ? -1 : 1));
+
+/** Lists the users of Janua's own table. Those of the demo, and disabled ones, are left out: they must not be able to sign in elsewhere. */
+async function usersOf({
+  registry,
+  administration,
+  groups,
+  findSubject,
+}: Services): Promise<readonly ObjectDocument[]> {
+  if (registry === undefined)
+    throw new ChangeRefused('USERS_TABLE is a table of your own. Export its users with the tools of its database.');
+  const listed: ObjectDocument[] = [];
+  let leftOut = 0;
+  for await (const user of administration.list()) {
+    if (user.demo || user.disabled) {
+      leftOut += 1;
+      continue;
+    }
+    if (listed.length === mostUsers)
+      throw new ChangeRefused(
+        `There are more than ${mostUsers} users, the most of one file. Export them with: ./bin/janua users export`,
+      );
+    const names = (await groups.namesOf(user)).toSorted();
+    const sub = await findSubject(user);
+    listed.push({
+      username: user.username,
+      first_name: user.firstName,
+      last_name: user.lastName,
+      ...(names.length > 0 && { groups: names }),
+      ...(sub !== undefined && { sub }),
+    });
+  }
+  if (leftOut > 0) process.stderr.write(`Left out, because they are disabled or of the demo: ${leftOut} users.\n`);
+  return inOrder('username', listed);
+}
