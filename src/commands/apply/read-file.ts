@@ -144,7 +144,7 @@ function readYaml(text: string): unknown {
     lineCounter: lines,
     prettyErrors: false,
     uniqueKeys: false,
-    logLevel: 'silent',
+    logLevel: 'error',
   });
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) {
