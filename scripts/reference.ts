@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { schema } from '../src/commands/apply/schema.ts';
 import { describeOption } from '../src/commands/command.ts';
 import { createProgram } from '../src/commands/program.ts';
 import type { Settings } from '../src/ground/config/settings.ts';
@@ -120,6 +121,7 @@ export async function makePages(): Promise<Readonly<Record<string, string>>> {
   const pages = operations.filter(({ key }) => !key.includes(' /api/'));
   return {
     'configuration.md': makeConfigurationPage(),
+    'reference/apply.schema.json': `${JSON.stringify(schema, undefined, 2)}\n`,
     'reference/commands.md': makeCommandsPage(),
     'reference/events.md': await makeEventsPage(made),
     'reference/metrics.md': makeMetricsPage(made),

@@ -1,4 +1,4 @@
-import { compose } from '../compose.ts';
+import { type Composition, compose } from '../compose.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { Log } from '../ground/faults/log.ts';
@@ -75,17 +75,27 @@ async function apply(settings: Settings, file: AppliedFile, options: RunOptions)
       if (options.isRehearsal) throw new Rehearsed(made);
       return made;
     });
-    // There can be very many grants of a client, and they are void, so they are deleted apart from the transaction.
-    if (applied !== undefined && applied.removedClients.length > 0) {
-      const { clientAdministration } = await composition.prepare();
-      for (const id of applied.removedClients) await clientAdministration.endAllOf(id);
-    }
+    await endAllOf(composition, applied?.removedClients ?? []);
     return applied;
   } catch (error) {
     if (error instanceof Rehearsed) return error.applied;
     throw error;
   } finally {
     await composition.close();
+  }
+}
+
+/**
+ * Deletes the grants of removed clients. There can be very many, so they are deleted apart from the transaction. They are void without the
+ * client, so a failure must not hide that the file was applied.
+ */
+async function endAllOf(composition: Composition, clientIds: readonly string[]): Promise<void> {
+  if (clientIds.length === 0) return;
+  try {
+    const { clientAdministration } = await composition.prepare();
+    for (const id of clientIds) await clientAdministration.endAllOf(id);
+  } catch {
+    process.stderr.write('The clients are removed. Some of their grants are still stored, and are void.\n');
   }
 }
 

@@ -1,5 +1,10 @@
 import { readMay } from '../capabilities/oidc/clients/client-form.ts';
-import { type ClientSettings, defaultSettings, type PkceSetting } from '../capabilities/oidc/clients/clients.ts';
+import {
+  type ClientSettings,
+  defaultSettings,
+  isRandomId,
+  type PkceSetting,
+} from '../capabilities/oidc/clients/clients.ts';
 import { describeClient } from '../capabilities/oidc/clients/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
 import type { Services } from '../compose.ts';
@@ -120,8 +125,12 @@ export const removeClient = (client: string) =>
     return `${name} (${id}) is removed.`;
   });
 
-/** Finds a client by its id or its name. The id comes first, because a client may be named like the id of another one. */
+/**
+ * Finds a client by its id or its name. A text with the shape of a random id is taken for an id, because a client may be named like the id
+ * of another one, which may be gone.
+ */
 async function idOf(typed: string, { listClients }: Services['clientAdministration']): Promise<string> {
+  if (isRandomId(typed)) return typed;
   const all = await listClients();
   if (all.some(({ id }) => id === typed)) return typed;
   const [named, another] = all.filter(({ name }) => name === typed);

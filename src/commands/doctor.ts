@@ -1,4 +1,4 @@
-import { type Check, needing } from '../../selftest/finding.ts';
+import { type Check, needing, ok } from '../../selftest/finding.ts';
 import { checkAdministrators } from '../doctor/administrators.ts';
 import { checkBackups } from '../doctor/backups.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
@@ -36,6 +36,12 @@ export async function doctor({ json = false, upgrade = false }: DoctorOptions): 
   const read = await createLook(print, { DATABASE_URL: '', STORE_TIMEOUT_SECONDS: 1 })('settings', checkSettings());
   if (read !== undefined) await lookAtAll(read, createLook(print, read.settings), upgrade);
   return conclude();
+}
+
+async function* checkApplyFile(path: string): Check {
+  const { readAppliedFile } = await import('./apply/read-file.ts');
+  const { name } = readAppliedFile(path);
+  yield ok(`APPLY_FILE can be read. Its name is ${name}.`);
 }
 
 function createLook(print: FindingsPrinter['print'], stores: Stores): Look {
@@ -105,6 +111,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look, isUpgra
     await look('mail', mailCheck);
     if (current !== undefined && mailSettings?.MAIL_URL !== undefined)
       await look('mail', checkMailOutage(current.database));
+    if (settings.APPLY_FILE !== undefined) await look('apply-file', checkApplyFile(settings.APPLY_FILE));
     if (settings.UPSTREAMS_FILE !== undefined) await look('upstreams', checkUpstreams(settings, stepMilliseconds));
   } finally {
     // If a store does not close in time, the end of the process closes it.

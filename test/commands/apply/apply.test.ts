@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { openTestDatabase } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 import { openApply } from './apply-host.ts';
 
@@ -273,6 +274,46 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const open = file.replace('secret_file', 'public: true, secret_file');
       await server.write('wiki.secret', secrets[1] ?? '');
       assert.match((await server.apply(open)).text, /^client wiki: A client stays public, or confidential/);
+    });
+
+    test('a client gets nothing of a former one with its id', async () => {
+      await using server = await openApply(engine);
+      await using opened = await openTestDatabase(server.env.DATABASE_URL);
+      const { database } = opened;
+      // The row that an interrupted removal leaves.
+      const left = { user_id: 'ann', client_id: 'wiki', scope: 'openid', version: 'v', given_at: 1 };
+      await database
+        .insertInto('janua_consents')
+        .values({ id: 'left', ...left })
+        .execute();
+      const others = { id: 'other', ...left, client_id: 'other' };
+      await database.insertInto('janua_consents').values(others).execute();
+      assert.equal((await server.apply(`name: production\nclients: [${client('wiki')}]`)).code, 0);
+      const rows = await database.selectFrom('janua_consents').select('id').execute();
+      assert.deepEqual(rows, [{ id: 'other' }]);
+      // And a removal by a file deletes them, too.
+      await database
+        .insertInto('janua_consents')
+        .values({ id: 'left', ...left })
+        .execute();
+      assert.equal((await server.apply('name: production', '--prune')).code, 0);
+      assert.equal((await database.selectFrom('janua_consents').select('id').execute()).length, 1);
+    });
+
+    test('a program that an administrator allowed is allowed by the operator from then on', async () => {
+      await using server = await openApply(engine);
+      assert.equal((await server.apply(whole)).code, 0);
+      await using opened = await openTestDatabase(server.env.DATABASE_URL);
+      const { database } = opened;
+      const robots = database.selectFrom('janua_clients').select('settings').where('id', '=', 'robot');
+      const read = async () => JSON.parse((await robots.executeTakeFirstOrThrow()).settings);
+      const settings = await read();
+      const granted = { ...settings, machine: { ...settings.machine, grantedBy: 'ben' } };
+      const update = database.updateTable('janua_clients').where('id', '=', 'robot');
+      await update.set({ settings: JSON.stringify(granted) }).execute();
+      const { stdout } = await server.apply(whole);
+      assert.equal(stdout, '~ client robot\n    granted_by: "ben" -> none\nDone: 0 added, 1 changed, 0 removed.\n');
+      assert.equal((await read()).machine.grantedBy, undefined);
     });
 
     test('a sub is given once, to one user', async () => {

@@ -146,8 +146,12 @@ export function createClientAdministration(
     async addClient(client: NewClient) {
       const normalized = granted({ ...client, name: client.name.trim() });
       await requireGood(normalized);
-      if (client.id !== undefined) await requireFreeId(client.id);
       judge(normalized);
+      if (client.id !== undefined) {
+        await requireFreeId(client.id);
+        // A removal that was interrupted leaves grants of a former client, which must not come back with its id.
+        await endAllOf(client.id);
+      }
       return clients.add(normalized, recordClient('client-added'));
     },
 

@@ -79,7 +79,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const { client, secret = '' } = await clients.add(wiki);
       const { isPublic: _, ...settings } = wiki;
       const secrets = [{ name: firstSecret, hash: hashSecret(secret), createdAt: start }];
-      const whole = { id: client.id, ...settings, secrets, createdAt: new Date(start) };
+      const whole = { id: client.id, ...settings, secrets, createdAt: new Date(start), appliedBy: undefined };
       assert.deepEqual(client, whole);
       assert.deepEqual(await clients.find(client.id), whole);
       assert.deepEqual(await clients.list(), [whole]);
@@ -221,7 +221,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(await resources.list(), []);
       assert.equal(await resources.add(mcp), true);
       assert.equal(await resources.add({ ...mcp, scopes: [] }), false);
-      const stored = { ...mcp, clientId: undefined };
+      const stored = { ...mcp, clientId: undefined, appliedBy: undefined };
       assert.deepEqual(await resources.find(mcp.uri), stored);
       for (const uri of ['https://mcp.example.com/A', `${mcp.uri}/`, `${mcp.uri} `, `${mcp.uri}\0`, ''])
         assert.equal(await resources.find(uri), undefined, uri);
