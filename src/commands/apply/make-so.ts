@@ -1,9 +1,8 @@
-import { givenSecret } from '../../capabilities/oidc/clients/client-secrets.ts';
+import { findSent, givenSecret } from '../../capabilities/oidc/clients/client-secrets.ts';
 import { defaultSettings } from '../../capabilities/oidc/clients/clients.ts';
 import type { Services } from '../../compose.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import { findAppliedVersions, noteAppliedVersion } from '../../core/changes/applied-files.ts';
-import { hashSecret } from '../../core/sessions/credential.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
 import { explainFault } from '../describe-faults.ts';
 import { differencesOf } from './changes.ts';
@@ -38,7 +37,7 @@ export async function makeSo(
 ): Promise<Applied | undefined> {
   const { database } = services;
   const versions = await findAppliedVersions(database, file.name);
-  if (options.skipsFormer && versions.includes(file.digest) && versions[0] !== file.digest) return undefined;
+  if (options.skipsFormer && versions.includes(file.version) && versions[0] !== file.version) return undefined;
   const applied: Applied = { changes: [], kept: [], secrets: [], withoutSecret: [], links: [], removedClients: [] };
   const making = { services, applied, appliedBy: file.name, options };
   for (const entry of file.groups) await inPlace(`group ${entry.name}`, () => makeGroupSo(entry, making));
@@ -46,7 +45,7 @@ export async function makeSo(
   for (const client of file.clients) await inPlace(`client ${client.id}`, () => makeClientSo(client, making));
   for (const entry of file.users) await inPlace(`user ${entry.username}`, () => makeUserSo(entry, making));
   if (options.prunes) await prune(file, making);
-  await noteAppliedVersion(database, file.name, file.digest, versions);
+  await noteAppliedVersion(database, file.name, file.version, versions);
   return applied;
 }
 
@@ -113,7 +112,7 @@ async function makeClientSo(wanted: WantedClient, making: Making): Promise<void>
   const whole = { ...found, ...settings };
   const fields = [...differencesOf(clientDocument(found, isPublic), clientDocument(whole, isPublic))];
   if (fields.length > 0) await clientAdministration.changeClient(id, settings);
-  if (secret !== undefined && !found.secrets?.some(({ hash }) => hash === hashSecret(secret))) {
+  if (secret !== undefined && findSent(found.secrets ?? [], secret) === undefined) {
     await clientAdministration.giveSecret(id, givenSecret(secret, secretOfFile, Date.now()));
     fields.push({ field: 'secret_file', from: 'another secret', to: 'this secret' });
   }

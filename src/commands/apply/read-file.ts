@@ -45,8 +45,8 @@ export interface AppliedFile {
   readonly clients: readonly WantedClient[];
   readonly resources: readonly ResourceEntry[];
   readonly users: readonly UserEntry[];
-  /** Tells one version of the file from another one. It covers the secrets, too. */
-  readonly digest: string;
+  /** A hash that tells one version of the file from another one. It covers the secrets, too. */
+  readonly version: string;
 }
 
 /**
@@ -72,7 +72,7 @@ export function readAppliedFile(path: string): AppliedFile {
       clients,
       resources: written.resources ?? [],
       users: written.users ?? [],
-      digest: hash('sha256', JSON.stringify([bytes.toString('base64'), ...secrets]), 'base64url'),
+      version: hash('sha256', JSON.stringify([bytes.toString('base64'), ...secrets]), 'base64url'),
     };
   } catch (error) {
     if (error instanceof Faults) throw failed(...error.faults);

@@ -4,10 +4,10 @@ import { readNames } from '../users/scopes.ts';
 /** Versions of one file that Janua remembers. */
 const mostVersions = 50;
 
-/** Returns the digests of the versions of a file that were applied, the latest first. */
+/** Returns the versions of a file that were applied, as hashes, the latest first. */
 export async function findAppliedVersions(db: Database, name: string): Promise<readonly string[]> {
-  const row = await db.selectFrom('janua_applied_files').select('digests').where('name', '=', name).executeTakeFirst();
-  return readNames(row?.digests);
+  const row = await db.selectFrom('janua_applied_files').select('versions').where('name', '=', name).executeTakeFirst();
+  return readNames(row?.versions);
 }
 
 /**
@@ -18,11 +18,11 @@ export async function findAppliedVersions(db: Database, name: string): Promise<r
 export async function noteAppliedVersion(
   db: Database,
   name: string,
-  digest: string,
+  version: string,
   former: readonly string[],
 ): Promise<void> {
-  if (former[0] === digest) return;
-  const digests = [digest, ...former.filter((one) => one !== digest)].slice(0, mostVersions).join(' ');
-  if (former.length === 0) await db.insertInto('janua_applied_files').values({ name, digests }).execute();
-  else await db.updateTable('janua_applied_files').set({ digests }).where('name', '=', name).execute();
+  if (former[0] === version) return;
+  const versions = [version, ...former.filter((one) => one !== version)].slice(0, mostVersions).join(' ');
+  if (former.length === 0) await db.insertInto('janua_applied_files').values({ name, versions }).execute();
+  else await db.updateTable('janua_applied_files').set({ versions }).where('name', '=', name).execute();
 }

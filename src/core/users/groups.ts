@@ -202,6 +202,24 @@ export function createGroups(database: Database, options: GroupOptions) {
     return found;
   }
 
+  /** Changes a group in columns that the rows of its members don't repeat. */
+  const changeOne = (
+    name: string,
+    columns: { readonly description?: string; readonly second_factor?: number },
+    isAlready: (group: StoredGroup) => boolean,
+    requireRights: RequireRights,
+    recordIn: RecordIn,
+  ): Promise<void> =>
+    change(async (db) => {
+      const groups = await readAll(db);
+      requireRights(rightsIn([name], groups));
+      const group = groups.get(name);
+      if (group === undefined) throw noSuchGroup(name);
+      if (isAlready(group)) return;
+      await db.updateTable('janua_groups').set(columns).where('name', '=', name).execute();
+      await recordIn(db);
+    });
+
   /** @param kept scopes that may stay, although the setting `SCOPES` no longer lists them */
   function requireScopes(scopes: readonly string[], kept: readonly string[] = []): string {
     const unknown = scopes.find((scope) => !knownScopes.includes(scope) && !kept.includes(scope));
@@ -266,15 +284,7 @@ export function createGroups(database: Database, options: GroupOptions) {
       requireRights: RequireRights = () => {},
       recordIn = recordNothing,
     ): Promise<void> =>
-      change(async (db) => {
-        const groups = await readAll(db);
-        requireRights(rightsIn([name], groups));
-        const group = groups.get(name);
-        if (group === undefined) throw noSuchGroup(name);
-        if (description === group.description) return;
-        await db.updateTable('janua_groups').set({ description }).where('name', '=', name).execute();
-        await recordIn(db);
-      }),
+      changeOne(name, { description }, (group) => group.description === description, requireRights, recordIn),
 
     setScopes: (
       name: string,
@@ -299,19 +309,13 @@ export function createGroups(database: Database, options: GroupOptions) {
       requireRights: RequireRights = () => {},
       recordIn = recordNothing,
     ): Promise<void> =>
-      change(async (db) => {
-        const groups = await readAll(db);
-        requireRights(rightsIn([name], groups));
-        const group = groups.get(name);
-        if (group === undefined) throw noSuchGroup(name);
-        if (group.secondFactor === demanded) return;
-        await db
-          .updateTable('janua_groups')
-          .set({ second_factor: Number(demanded) })
-          .where('name', '=', name)
-          .execute();
-        await recordIn(db);
-      }),
+      changeOne(
+        name,
+        { second_factor: Number(demanded) },
+        (group) => group.secondFactor === demanded,
+        requireRights,
+        recordIn,
+      ),
 
     /** Checks whether one of these groups demands a second factor. */
     async demandsFactor(names: readonly string[], db = database): Promise<boolean> {

@@ -330,8 +330,8 @@ export const rows = {
     linked_at: time,
     last_used_at: nullable(time),
   },
-  /** The files of `janua apply`, by their names, with the digests of their last versions. The newest is first, and a space follows each. */
-  janua_applied_files: { name: '', digests: '' },
+  /** The files of `janua apply`, by their names, with hashes of the versions that were applied, the latest first. */
+  janua_applied_files: { name: '', versions: '' },
   janua_migrations: { name: '', timestamp: '' },
 };
 

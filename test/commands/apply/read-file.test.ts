@@ -81,16 +81,16 @@ test('a file that is not there is named', () => {
   );
 });
 
-test('the digest tells versions apart, also by their secrets', (t) => {
+test('versions are told apart, also by their secrets', (t) => {
   const folder = createTemporaryFolder('apply');
   t.after(folder.remove);
-  const digestOf = (text: string, secret: string) => {
+  const versionOf = (text: string, secret: string) => {
     writeFileSync(join(folder.path, 'secret'), secret);
     writeFileSync(join(folder.path, 'janua.yaml'), text);
-    return readAppliedFile(join(folder.path, 'janua.yaml')).digest;
+    return readAppliedFile(join(folder.path, 'janua.yaml')).version;
   };
   const [one, other] = ['0123456789abcdef0123456789abcdef', 'fedcba9876543210fedcba9876543210'] as const;
   const text = inClient('secret_file: secret');
-  assert.equal(digestOf(text, one), digestOf(text, one));
-  assert.equal(new Set([digestOf(text, one), digestOf(text, other), digestOf(`${text} # new`, one)]).size, 3);
+  assert.equal(versionOf(text, one), versionOf(text, one));
+  assert.equal(new Set([versionOf(text, one), versionOf(text, other), versionOf(`${text} # new`, one)]).size, 3);
 });

@@ -184,11 +184,11 @@ export function createClientAdministration(
     },
 
     /** Replaces the secret of this name by a given one, or adds it. The others go on working. */
-    giveSecret: (id: string, secret: ClientSecret): Promise<void> =>
-      changeSecrets(id, 'client-secret-given', secret.name, (present) =>
+    giveSecret: (id: string, given: ClientSecret): Promise<void> =>
+      changeSecrets(id, 'client-secret-given', given.name, (present) =>
         withSecret(
-          present.filter(({ name }) => name !== secret.name),
-          secret,
+          present.filter(({ name }) => name !== given.name),
+          given,
         ),
       ),
 

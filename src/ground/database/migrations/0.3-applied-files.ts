@@ -7,6 +7,6 @@ export const up: MigrationStep = async ({ addColumn, create }) => {
     await addColumn(table, 'applied_by', sql`varchar(40)`);
   await create('janua_applied_files', {
     name: sql`varchar(40) primary key`,
-    digests: sql`text not null`,
+    versions: sql`text not null`,
   });
 };
