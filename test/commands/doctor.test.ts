@@ -101,6 +101,15 @@ const bcrypt = '$2b$10$abcdefghijklmnopqrstuuN8SZ8OeQ7QWzvDZuZ3AtxU9VnYQzOZ6';
 const insertClient = 'insert into janua_clients (id, name, secrets, settings, created_at) values';
 
 describe('janua doctor', { concurrency: 2 }, () => {
+  test('reads the file that is applied at the start', async () => {
+    await using workplace = await createMigratedWorkplace();
+    const path = join(workplace.folder, 'janua.yaml');
+    await writeFile(path, 'name: production');
+    assert.match((await examine(workplace, { APPLY_FILE: path })).praise('apply-file'), /Its name is production\./);
+    await writeFile(path, 'name: production\nusers: nobody');
+    assertOnly((await examine(workplace, { APPLY_FILE: path })).complaints('apply-file'), /users must be array/);
+  });
+
   describe('examines a server', { concurrency: 3 }, () => {
     test('of PostgreSQL that is slow, frozen or stopped or refuses the account', {
       skip: missing('PostgreSQL'),

@@ -148,3 +148,28 @@ test('a table in which an id stands for another name is taken for the same one o
   );
   assert.equal((await workplace.run(['users', 'sync'], { env: others })).stdout, 'Added 2, changed 0, ended 0.\n');
 });
+
+test('a file adds people of a table to groups, and neither adds nor renames them', async () => {
+  await using opened = await open();
+  const { workplace } = opened;
+  const apply = async (user: string) => {
+    const input = `name: production\ngroups: [{name: staff}]\nusers: [${user}]`;
+    const { code, stdout, stderr } = await workplace.run(['apply', '-'], { env: people, input, alone: true });
+    return { code, text: stdout + stderr };
+  };
+  const added = await apply('{username: ann@example.com, groups: [staff, admins]}');
+  assert.equal(added.code, 0, added.text);
+  assert.match(added.text, /~ user ann@example.com\n {4}groups: \[\] -> \["admins","staff"\]\n/);
+  assert.doesNotMatch(added.text, /token=/, 'Janua does not set passwords there');
+  assert.equal((await apply('{username: ann@example.com, groups: [staff, admins]}')).text, 'No changes.\n');
+  for (const user of [
+    '{username: new@example.com, first_name: N, last_name: N}',
+    '{username: ann@example.com, last_name: Archer}',
+  ]) {
+    const { code, text } = await apply(user);
+    assert.equal(code, 1, text);
+    assert.match(text, /^user \S+: USERS_TABLE is a table of your own/);
+  }
+  const exported = await workplace.run(['export', '--apply', '--users'], { env: people });
+  assert.deepEqual([exported.code, exported.stdout], [1, '']);
+});

@@ -117,6 +117,7 @@ export function createNewUsers(
 
     /** Adds a user who chooses a password by a link. Returns the link, unless it is mailed. */
     async invite(details: InvitedDetails, byMail: boolean) {
+      requireRegistry();
       const { createInvitationLink, admitInvitation } = options;
       if (createInvitationLink === undefined)
         throw new ChangeRefused('This server has no page on which invited users begin.');

@@ -156,6 +156,36 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.equal(added.length, 3);
     });
 
+    test('a change beside it comes before or after, and loses nothing', async () => {
+      await using server = await openApply(engine);
+      assert.equal((await server.apply(whole)).code, 0);
+      await server.write(
+        'janua.yaml',
+        whole.replace('name: Wiki', 'name: Pages').replace('All employees', 'Everybody'),
+      );
+      const beside = [
+        ['clients', 'set', 'wiki', '--uri', 'https://wiki.example.com/start'],
+        ['groups', 'scopes', 'vault', 'reports:read'],
+        ['users', 'groups', 'ben@example.com', '--add', 'vault'],
+        ['apply', 'janua.yaml'],
+      ];
+      const results = await Promise.all(beside.map((args) => server.run(args, { alone: true })));
+      assert.deepEqual(
+        results.map(({ code }) => code),
+        [0, 0, 0, 0],
+        results.map(({ text }) => text).join(),
+      );
+      const exported = await server.export('--users');
+      for (const part of [
+        'name: Pages',
+        '/start',
+        'description: Everybody',
+        /name: vault\n\s+scopes:\n\s+- reports:read/,
+        /ben@example[^@]+- vault/,
+      ])
+        assert.match(exported, new RegExp(part));
+    });
+
     test('fields that the file does not have stay, and the others become so', async () => {
       await using server = await openApply(engine);
       assert.equal((await server.apply(whole)).code, 0);
