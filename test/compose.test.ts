@@ -209,7 +209,7 @@ test("a database account that may only read a team's table is enough to sign use
     await execute(`grant select, insert, update, delete on ${applications}, ${given} to ${account}`);
     await execute(`grant select, insert, update, delete on janua_identities to ${account}`);
     await execute(
-      `grant select, insert, update, delete on janua_users, janua_search, janua_logins, janua_sources to ${account}`,
+      `grant select, insert, update, delete on janua_users, janua_search, janua_logins, janua_sources, janua_applied_files to ${account}`,
     );
     await prepare(async ({ access, logIn, users }) => {
       const before = (await users.findCandidate(ann.username))?.passwordHash;
