@@ -32,7 +32,7 @@ async function pruneGroups(wanted: ReadonlySet<string>, { services, applied, app
   const { administration, groupsInColumn } = services;
   for (const { name, members, ...group } of await administration.listGroups()) {
     if (group.appliedBy !== appliedBy || wanted.has(name)) continue;
-    const reason = findReasonToKeep({ members, secondFactor: group.secondFactor, groupsInColumn });
+    const reason = findReasonToKeep({ name, members, secondFactor: group.secondFactor, groupsInColumn });
     if (reason !== undefined) {
       applied.kept.push(`group ${name}: ${reason}`);
       continue;
@@ -43,15 +43,18 @@ async function pruneGroups(wanted: ReadonlySet<string>, { services, applied, app
 }
 
 function findReasonToKeep({
+  name,
   members,
   secondFactor,
   groupsInColumn,
 }: {
+  readonly name: string;
   readonly members: number | undefined;
   readonly secondFactor: boolean;
   readonly groupsInColumn: boolean;
 }): string | undefined {
   if (groupsInColumn) return 'its members are in a column of your table';
-  if (members !== 0) return `it has ${members ?? 'very many'} members. To remove it: ./bin/janua groups remove NAME`;
+  if (members !== 0)
+    return `users are in it (${members ?? 'very many'}). To remove it: ./bin/janua groups remove ${name}`;
   return secondFactor ? 'it demands a second factor. Lift that first: second_factor: false' : undefined;
 }

@@ -32,7 +32,7 @@ export const schema = {
   required: ['name'],
   properties: {
     name: text(
-      'Whose file it is. The audit names it, and `prune` removes only objects that a file of this name added',
+      'The name of the file. The audit has it, and `prune` removes only objects that a file of this name added',
       {
         pattern: '^[a-z0-9][a-z0-9-]{0,39}$',
       },

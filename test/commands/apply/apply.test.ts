@@ -233,7 +233,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.equal(
         pruned.stdout,
         '- client own-app\n- resource https://own.example.com\n- group own-empty\n' +
-          '= group own-full: it has 1 members. To remove it: ./bin/janua groups remove NAME\n' +
+          '= group own-full: users are in it (1). To remove it: ./bin/janua groups remove own-full\n' +
           '= group own-strict: it demands a second factor. Lift that first: second_factor: false\n' +
           'Done: 0 added, 0 changed, 3 removed.\n',
       );
