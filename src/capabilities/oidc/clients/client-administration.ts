@@ -159,7 +159,8 @@ export function createClientAdministration(
       const client = await requireClient(id);
       const whole = { ...client, ...changes, isPublic: client.secrets === undefined };
       await requireGood({ ...whole, name: whole.name.trim() });
-      const settings = granted({ ...changes, name: whole.name.trim() });
+      // Without the other settings, as this call has read them: another change may have come since.
+      const settings = granted({ ...changes, ...(changes.name !== undefined && { name: changes.name.trim() }) });
       const changed = await clients.change(id, settings, judge, recordClient('client-changed'));
       if (changed === undefined) throw noSuchClient();
       // Tokens are worth nothing without the grant. Another grant must not bring them back.
