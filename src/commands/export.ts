@@ -91,6 +91,7 @@ async function usersOf({
       username: user.username,
       first_name: user.firstName,
       last_name: user.lastName,
+      ...(user.handle !== undefined && { handle: user.handle }),
       ...(names.length > 0 && { groups: names }),
       ...(sub !== undefined && { sub }),
     });

@@ -16,6 +16,7 @@ export const oidc = defineCapability({
     const { noteEnding, logoutNotices, ...parts } = composeOidc({
       ...core,
       findAccount: users.findById,
+      findNamed: users.findCandidate,
       findLiving: access.findLiving,
       listSessions: (account) => sessions.listOf(account.user.id, stampOf(account)),
       endSession: ports.endSession,

@@ -9,6 +9,7 @@ import { ChangeRefused } from '../../core/users/change-refused.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import type { Hold, HoldAny } from '../../core/users/held.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
+import { canonicalUsername } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
 import type { Log } from '../../ground/faults/log.ts';
@@ -44,6 +45,8 @@ export interface OidcOptions
   readonly key: Buffer;
   readonly cipher: Cipher;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
+  /** Finds the user of a name or a handle. */
+  readonly findNamed: (name: string) => Promise<object | undefined>;
   readonly hold: Hold;
   readonly holdAny: HoldAny;
   readonly groups: Pick<Groups, 'findAll'>;
@@ -81,7 +84,8 @@ export type OidcParts = ReturnType<typeof composeOidc>;
  * Creates the provider and its stores. oidc-provider is loaded only once there is a client, or a host for metadata documents is allowed.
  */
 export function composeOidc(options: OidcOptions) {
-  const { opened, key, cipher, findAccount, findLiving, requireStepUp, groups, audit, log, baseUrl, now } = options;
+  const { opened, key, cipher, findAccount, findNamed, findLiving, requireStepUp, groups, audit, log, baseUrl, now } =
+    options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
   const { database } = opened;
   const subjects = createSubjects(opened);
@@ -109,7 +113,10 @@ export function composeOidc(options: OidcOptions) {
   const consents = createConsents(database, now);
   const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
   const isTakenId = async (id: string) =>
-    (await resources.findCredentials(id)) !== undefined || (await subjects.findUserId(id)) !== undefined;
+    (await resources.findCredentials(id)) !== undefined ||
+    (await subjects.findUserId(id)) !== undefined ||
+    (await findAccount(id)) !== undefined ||
+    (await findNamed(canonicalUsername(id))) !== undefined;
   const administration = { clients, resources, consents, groupNames, privateHosts, isTakenId, endGrantsOf, audit, now };
   const isListed = createIsListed(documentHosts);
   const onFull = () =>

@@ -14,14 +14,16 @@ export async function makeUserSo(entry: UserEntry, making: Making): Promise<void
   const found = await services.users.adoptByUsername(username);
   if (found === undefined || found.isReplaceable) return addUser(entry, username, making);
   const { user } = found;
-  const present = { first_name: user.firstName, last_name: user.lastName, groups: user.groups.toSorted() };
+  const { handle = '' } = user;
+  const present = { first_name: user.firstName, last_name: user.lastName, handle, groups: user.groups.toSorted() };
   const [firstName, lastName] = namesOf({ first_name: user.firstName, last_name: user.lastName, ...entry });
   const groups = [...new Set([...user.groups, ...(entry.groups ?? [])])].sort();
-  const wanted = { first_name: firstName, last_name: lastName, groups };
+  const wanted = { first_name: firstName, last_name: lastName, handle: entry.handle ?? handle, groups };
   const fields = differencesOf(present, wanted);
   const { administration } = services;
   if (firstName !== user.firstName || lastName !== user.lastName)
     await administration.rename({ userId: user.id }, { firstName, lastName });
+  if (wanted.handle !== handle) await administration.setHandle({ userId: user.id }, wanted.handle);
   const added = groups.filter((group) => !user.groups.includes(group));
   if (added.length > 0) await administration.changeGroups({ userId: user.id }, { add: added });
   const subject = await giveSubject(found, entry.sub, making);
@@ -36,11 +38,13 @@ async function addUser(entry: UserEntry, username: string, making: Making): Prom
   const { services, applied } = making;
   const [firstName, lastName] = namesOf(entry);
   const groups = [...new Set(entry.groups)].sort();
-  const { id, link } = await services.administration.invite({ username, firstName, lastName, groups }, false);
+  const { handle = '' } = entry;
+  const { id, link } = await services.administration.invite({ username, firstName, lastName, groups, handle }, false);
   const added = (await services.users.findById(id)) ?? failed();
   const subject = await giveSubject(added, entry.sub, making);
   if (groups.includes(admins) && link !== undefined) applied.links.push({ username, link });
-  const fields = differencesOf({ groups: [] }, { first_name: firstName, last_name: lastName, groups });
+  const nothing = { handle: '', groups: [] };
+  const fields = differencesOf(nothing, { first_name: firstName, last_name: lastName, handle, groups });
   note(applied, 'user', username, [...fields, ...subject], true);
 }
 

@@ -1,4 +1,5 @@
 import { newFields } from '../../capabilities/oidc/clients/client-form.ts';
+import { maxHandleLength } from '../../core/users/handles.ts';
 import { maxNameLength, maxUsernameLength } from '../../core/users/user.ts';
 import type { Field } from '../../web/action.ts';
 
@@ -62,6 +63,7 @@ export const schema = {
       username: text('The e-mail address', { maxLength: maxUsernameLength }),
       first_name: text('Needed for a new user', { maxLength: maxNameLength }),
       last_name: text('Needed for a new user', { maxLength: maxNameLength }),
+      handle: text('A second name with which the user signs in', { maxLength: maxHandleLength }),
       groups: texts('Groups that the user is added to'),
       sub: text('The id by which applications know the user, for users from another server. Default: a random one', {
         pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,35}$',
@@ -93,6 +95,7 @@ export interface UserEntry {
   readonly username: string;
   readonly first_name?: string;
   readonly last_name?: string;
+  readonly handle?: string;
   readonly groups?: readonly string[];
   readonly sub?: string;
 }

@@ -40,7 +40,7 @@ users:
     last_name: Archer
     groups: [staff, admins]
     sub: b7c2f0de-0000-4000-8000-000000000001
-  - {username: ben@example.com, first_name: Ben, last_name: Baker}
+  - {username: ben@example.com, first_name: Ben, last_name: Baker, handle: ben}
 `;
 
 const client = (id: string, more = '') =>
@@ -344,6 +344,21 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const { stdout } = await server.apply(whole);
       assert.equal(stdout, '~ client robot\n    granted_by: "ben" -> none\nDone: 0 added, 1 changed, 0 removed.\n');
       assert.equal((await read()).machine.grantedBy, undefined);
+    });
+
+    test('a handle is changed, names one user, and no client', async () => {
+      await using server = await openApply(engine);
+      const user = (name: string, handle: string) =>
+        `name: production\nusers: [{username: ${name}@example.com, first_name: A, last_name: A, handle: ${handle}}]`;
+      assert.match((await server.apply(user('ann', 'ann'))).stdout, /handle: "ann"/);
+      assert.match((await server.apply(user('ann', 'annie'))).stdout, /handle: "ann" -> "annie"/);
+      assert.match((await server.apply(user('ann', 'annie'))).stdout, /^No changes/);
+      assert.match((await server.apply(user('ben', 'ann'))).text, /^user ben@example.com: That handle is taken/);
+      for (const id of ['annie', 'ANNIE'])
+        assert.match(
+          (await server.apply(`name: production\nclients: [${client(id)}]`)).text,
+          new RegExp(`The id ${id} is taken`),
+        );
     });
 
     test('a sub is given once, to one user', async () => {

@@ -27,7 +27,7 @@ export interface ClientAdministrationOptions {
   /** Lists the names of all groups. Undefined if a column of a team's own table has them. */
   readonly groupNames: () => Promise<readonly string[] | undefined>;
   readonly privateHosts: ClientRules['privateHosts'];
-  /** Tells whether a resource, or a user for the applications, has this id. */
+  /** Tells whether a resource or a user is known by this id. */
   readonly isTakenId: (id: string) => Promise<boolean>;
   /** Ends all codes, tokens and grants that a client holds. */
   readonly endGrantsOf: (clientId: string) => Promise<void>;
