@@ -105,6 +105,13 @@ function addStores(program: Command): void {
     )
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./backup.ts'), 'backup'));
+  add(program, 'move', 'copy everything to another database, with all servers stopped')
+    .option('--to <url>', 'the DATABASE_URL of an empty database that has only been migrated')
+    .option('--to-file <file>', 'a file with that URL, which keeps a password out of the list of processes')
+    .option(...json)
+    .addHelpText('after', settingsHelp)
+    .hook('postAction', endSoon)
+    .action(from(() => import('./move.ts'), 'move'));
   const keys = add(program, 'keys', 'replace a key that Janua generated');
   add(keys, 'rotate', 'generate a new key; what was signed with the old one becomes invalid, what was encrypted stays')
     .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies, applications, encryption or signing')

@@ -1,9 +1,8 @@
 import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import type { Settings } from '../ground/config/settings.ts';
-import type { Database, OpenDatabase } from '../ground/database/database.ts';
-import { type EncryptedTable, encryptedColumns, encryptedTables } from '../ground/database/encrypted.ts';
-import { sql } from '../ground/database/kysely.ts';
-import { keyPrefix, keyPrefixSize } from '../ground/encryption/cipher.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { countUnreadable } from '../ground/database/encrypted.ts';
+import { keyPrefix } from '../ground/encryption/cipher.ts';
 import { openEncryptionKeys } from '../ground/encryption/key-file.ts';
 import { hasApplications } from './signing-keys.ts';
 
@@ -17,8 +16,7 @@ export async function* checkEncryption({ database, engine }: OpenDatabase, setti
     return;
   }
   const prefixes = openEncryptionKeys(settings).read().map(keyPrefix);
-  let total = 0;
-  for (const table of encryptedTables) total += await countUnreadable(database, table, prefixes);
+  const total = await countUnreadable(database, prefixes);
   if (total > 0)
     yield wrong(
       `Secrets that cannot be decrypted, because their key is not here: ${total}.`,
@@ -30,16 +28,4 @@ export async function* checkEncryption({ database, engine }: OpenDatabase, setti
       'Make it now, and back it up apart from the database: ./bin/janua keys rotate encryption',
     );
   else yield ok('The encryption key decrypts all secrets in the database.');
-}
-
-async function countUnreadable(
-  database: Database,
-  table: EncryptedTable,
-  prefixes: readonly string[],
-): Promise<number> {
-  const prefix = sql`substr(${sql.ref(encryptedColumns[table])}, 1, ${sql.lit(keyPrefixSize)})`;
-  const counts = sql<{ prefix: string; count: number | string }>`
-    select ${prefix} as prefix, count(*) as count from ${sql.table(table)} group by ${prefix}`;
-  const { rows } = await counts.execute(database);
-  return rows.filter((row) => !prefixes.includes(row.prefix)).reduce((sum, { count }) => sum + Number(count), 0);
 }

@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   readonly watch: StoreWatch;
   /** Whether a missing SQLite file is an error. Otherwise it is created. */
   readonly mustExist?: boolean;
+  /** Whether no other process may use a SQLite file until it is closed. */
+  readonly alone?: boolean;
 }
 
 const engines: Readonly<Record<string, Engine>> = {
@@ -70,7 +72,7 @@ function isServerUrl(url: string): boolean {
 
 /** Opens a database. A server is connected only when it is first used. @throws {Misconfiguration} if the URL or the file cannot be used */
 export async function openDatabase(url: string, options: DatabaseOptions) {
-  const { connections, timeoutMilliseconds, watch, mustExist = false } = options;
+  const { connections, timeoutMilliseconds, watch, mustExist = false, alone = false } = options;
   const engine = engineOf(url);
   const timeout: StepTimeout = { milliseconds: timeoutMilliseconds };
   const driver = await openDriver();
@@ -97,7 +99,12 @@ export async function openDatabase(url: string, options: DatabaseOptions) {
   async function openDriver(): Promise<EngineDriver> {
     switch (engine) {
       case 'sqlite':
-        return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), { timeout, watch, mustExist });
+        return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), {
+          timeout,
+          watch,
+          mustExist,
+          alone,
+        });
       case 'postgres':
         return (await import('./postgres.ts')).openPostgres(url, connections, timeout, watch);
       case 'mysql':

@@ -1,3 +1,4 @@
+import { keyPrefixSize } from '../encryption/cipher.ts';
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
 
@@ -24,4 +25,17 @@ export async function hasEncrypted(database: Database): Promise<boolean> {
     if ((await one.execute(database)).rows.length > 0) return true;
   }
   return false;
+}
+
+/** Counts the encrypted texts whose key is not among those with these prefixes (`keyPrefix`). */
+export async function countUnreadable(database: Database, prefixes: readonly string[]): Promise<number> {
+  let total = 0;
+  for (const table of encryptedTables) {
+    const prefix = sql`substr(${sql.ref(encryptedColumns[table])}, 1, ${sql.lit(keyPrefixSize)})`;
+    const counts = sql<{ prefix: string; count: number | string }>`
+      select ${prefix} as prefix, count(*) as count from ${sql.table(table)} group by ${prefix}`;
+    const { rows } = await counts.execute(database);
+    for (const row of rows) if (!prefixes.includes(row.prefix)) total += Number(row.count);
+  }
+  return total;
 }

@@ -6,6 +6,12 @@ export const databasePart = 'The database';
 /** Seconds after which another attempt makes sense. */
 const retryAfter = 5;
 
+/** The fault of a database that must be used by one process alone. */
+export const inUse = {
+  message: 'DATABASE_URL: other processes use the database.',
+  fix: 'Stop every server and command that uses it. Then run the same command again.',
+} as const;
+
 export const databaseUnavailable = (cause: unknown) => new Unavailable(databasePart, retryAfter, cause);
 
 /** Error codes of the three client libraries: SQLite's result code, MySQL's number, and the SQLSTATE of servers. */

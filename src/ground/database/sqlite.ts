@@ -5,7 +5,7 @@ import { accountName } from '../config/account-name.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
-import { databaseUnavailable } from './errors.ts';
+import { databaseUnavailable, inUse, isBusy } from './errors.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
 /** The size of SQLite's page cache, in KiB. With the default of 2,000 KiB, a look-up among a million sessions costs five system calls. */
@@ -18,6 +18,7 @@ interface SqliteOptions {
   readonly timeout: StepTimeout;
   readonly watch: StoreWatch;
   readonly mustExist: boolean;
+  readonly alone: boolean;
 }
 
 /**
@@ -25,13 +26,13 @@ interface SqliteOptions {
  * write is on disk (`synchronous=FULL`), because a power failure must not undo a logout.
  * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
-export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOptions): EngineDriver {
+export function openSqlite(path: string, { timeout, watch, mustExist, alone }: SqliteOptions): EngineDriver {
   if (mustExist && path !== ':memory:' && !fileExists(path))
     throw new Misconfiguration({
       message: 'DATABASE_URL: there is no such file yet.',
       fix: 'Run: ./bin/janua migrate',
     });
-  const file = openFile(path);
+  const file = openFile(path, alone);
   const opened = identityOf(path);
   return {
     ...createSqliteDriver(file, timeout, watch),
@@ -56,7 +57,8 @@ export function fileExists(path: string): boolean {
   }
 }
 
-function cannotOpen(error: unknown): Misconfiguration {
+function cannotOpen(error: unknown, alone = false): Misconfiguration {
+  if (alone && isBusy(error)) return new Misconfiguration(inUse);
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EACCES')
     return new Misconfiguration({
@@ -73,19 +75,24 @@ function identityOf(path: string): string | undefined {
   return stats && `${stats.dev}:${stats.ino}`;
 }
 
-function openFile(path: string): DatabaseSync {
+function openFile(path: string, alone: boolean): DatabaseSync {
+  let database: DatabaseSync | undefined;
   try {
     if (path !== ':memory:') {
       makeFolder(dirname(path));
       closeSync(openSync(path, 'a', 0o600));
     }
-    const database = new DatabaseSync(path, { timeout: openingTimeout });
+    database = new DatabaseSync(path, { timeout: openingTimeout });
+    // With a write-ahead log, this lock fails while any other process has the file open, and keeps all others out until the file is closed.
+    if (alone) database.exec('PRAGMA locking_mode = EXCLUSIVE;');
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;');
     // From here on SQLite never waits for a lock, because that would block the whole process.
     database.exec(`PRAGMA busy_timeout = 0; PRAGMA cache_size = -${pageCache};`);
     return database;
   } catch (error) {
-    throw cannotOpen(error);
+    // An open file would keep its lock.
+    database?.close();
+    throw cannotOpen(error, alone);
   }
 }
 

@@ -5,6 +5,7 @@ import { Misconfiguration } from '../../../ground/faults/misconfiguration.ts';
 import { ChangeRefused } from '../change-refused.ts';
 import { type AdoptionOptions, detach } from './adoption.ts';
 import type { UserMapping } from './mapping.ts';
+import type { Source } from './source.ts';
 import type { ColumnKind } from './table-description.ts';
 
 /**
@@ -57,22 +58,13 @@ const accountsAtOnce = 500;
 export async function moveAccounts({ origin, force, ...options }: Move): Promise<Moved> {
   const { database, source } = options;
   let strangers = 0;
-  const attached = database.selectFrom('janua_users').select(['id', 'username', 'source_key']);
-  for (let after: string | null = null; ; ) {
-    // No `source_key > ''` on the first page: in MariaDB, a key that begins with a control character sorts before the empty text.
-    const page: typeof attached =
-      after === null ? attached.where('source_key', 'is not', null) : attached.where('source_key', '>', after);
-    const rows = await page.orderBy('source_key').limit(accountsAtOnce).execute();
-    const people = await source.findAll(rows.flatMap(({ source_key: key }) => key ?? []));
-    const others = rows.filter((row) => people.get(row.source_key ?? '')?.username !== row.username);
+  for await (const { others, people } of listStrangers(database, source)) {
     strangers += others.length;
     if (force)
       await inTransaction(database, async (db) => {
         for (const { id, username, source_key: key } of others)
           if (key !== null) await detach({ id, username }, key, people.has(key) ? 'renamed' : 'gone', db, options);
       });
-    after = rows.at(-1)?.source_key ?? null;
-    if (rows.length < accountsAtOnce) break;
   }
   if (strangers > 0 && !force)
     throw new ChangeRefused(
@@ -83,7 +75,30 @@ export async function moveAccounts({ origin, force, ...options }: Move): Promise
   return { ended: strangers, table: origin.users, ids: origin['users-id'] };
 }
 
-async function setOrigin(database: Database, wanted: Origin): Promise<void> {
+/** Lists, a page at a time, the accounts whose id has no row in the team's table, or one with another name. */
+async function* listStrangers(database: Database, source: Source) {
+  const attached = database.selectFrom('janua_users').select(['id', 'username', 'source_key']);
+  for (let after: string | null = null; ; ) {
+    // No `source_key > ''` on the first page: in MariaDB, a key that begins with a control character sorts before the empty text.
+    const page: typeof attached =
+      after === null ? attached.where('source_key', 'is not', null) : attached.where('source_key', '>', after);
+    const rows = await page.orderBy('source_key').limit(accountsAtOnce).execute();
+    const people = await source.findAll(rows.flatMap(({ source_key: key }) => key ?? []));
+    yield { people, others: rows.filter((row) => people.get(row.source_key ?? '')?.username !== row.username) };
+    after = rows.at(-1)?.source_key ?? null;
+    if (rows.length < accountsAtOnce) return;
+  }
+}
+
+/** Counts the accounts that would belong to other people, or to nobody, with another table. @param source the table, in any database */
+export async function countStrangers(database: Database, source: Source): Promise<number> {
+  let count = 0;
+  for await (const { others } of listStrangers(database, source)) count += others.length;
+  return count;
+}
+
+/** Stores the table and columns that the accounts come from, in place of the former ones. */
+export async function setOrigin(database: Database, wanted: Origin): Promise<void> {
   for (const [name, origin] of entriesOf(wanted)) {
     const row = database.updateTable('janua_sources').set({ origin }).where('name', '=', name);
     if ((await row.executeTakeFirst()).numUpdatedRows === 0n)
