@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { copyRows, tableNames } from './copy-rows.ts';
 import type { Database, OpenDatabase } from './database.ts';
@@ -24,11 +25,20 @@ const others = {
     where db = database() and id <> connection_id()`,
 };
 
+/** Milliseconds for which the connections of a process that was just stopped may remain, and between two looks for them. */
+const endingMilliseconds = 3000;
+const lookInterval = 100;
+
 /** @throws {Misconfiguration} while another process uses the database. An open SQLite file has a lock instead (`DatabaseOptions.alone`) */
 export async function requireAlone({ database, engine }: OpenDatabase): Promise<void> {
   if (engine === 'sqlite') return;
-  const { rows } = await others[engine].execute(database);
-  if (Number(rows[0]?.count) > 0) throw new Misconfiguration(inUse);
+  const deadline = performance.now() + endingMilliseconds;
+  for (;;) {
+    const { rows } = await others[engine].execute(database);
+    if (Number(rows[0]?.count) === 0) return;
+    if (performance.now() > deadline) throw new Misconfiguration(inUse);
+    await setTimeout(lookInterval);
+  }
 }
 
 const tableList = (end = sql``) => sql.join(tableNames.map((table) => sql`${sql.table(table)}${end}`));
