@@ -84,6 +84,8 @@ export interface TestOptions {
   readonly addRoutes?: (app: App) => void;
   /** SQLite in memory by default. */
   readonly stores?: StoreChoice | undefined;
+  /** Whether the database of the settings has Ann already. */
+  readonly isFilled?: boolean;
 }
 
 export async function startJanua({
@@ -93,6 +95,7 @@ export async function startJanua({
   stores = { users: 'SQLite', sessions: 'SQL' },
   time,
   addRoutes,
+  isFilled = false,
 }: TestOptions = {}): Promise<TestJanua> {
   const opened = await openStores(stores);
   const team = stores.ownTable ? await createTeamProgram(opened.settings.DATABASE_URL, stores) : undefined;
@@ -122,7 +125,7 @@ export async function startJanua({
   });
   const services = await composition.prepare();
   const people = team?.people ?? peopleBy(services.administration);
-  await people.add({ ...ann, password });
+  if (!isFilled) await people.add({ ...ann, password });
   const app = stores.mounted ? await mount(composition) : await composition.createServer();
   addRoutes?.(app);
   await app.ready();
