@@ -84,7 +84,7 @@ export async function moveDatabase(settings: Settings, url: string): Promise<Rea
   const to = await explainingTarget(() => open(url));
   await requireKey(from.database, settings, url);
   const finish = await explainingTarget(() => prepareUsersTable(from, to, settings));
-  return await moveRows(from, to, finish);
+  return await explaining(() => moveRows(from, to, finish));
 }
 
 /** @throws {Misconfiguration} for tables of another version, because they may have columns that this version does not know */
@@ -113,7 +113,7 @@ async function explainingTarget<Result>(work: () => Promise<Result>): Promise<Re
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
     const faults = error.faults.map(({ message, fix }) => ({
-      message: message.startsWith('DATABASE_URL') ? message.replace('DATABASE_URL', '--to') : `--to: ${message}`,
+      message: `--to: ${message.replace(/^DATABASE_URL:? /, '').replaceAll('DATABASE_URL', '--to')}`,
       ...(fix && { fix: fix.replace('Run: ./bin/janua migrate', 'With that DATABASE_URL, run: ./bin/janua migrate') }),
     }));
     throw new Misconfiguration(...faults);

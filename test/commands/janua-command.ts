@@ -31,10 +31,18 @@ export interface Finished {
 /** An empty folder in which the `janua` command runs. Its disposal ends all processes that were started in it. */
 export interface Workplace extends AsyncDisposable {
   readonly folder: string;
-  /** Runs a command to its end, in a process that all commands of the test file share. @param alone in its own process */
+  /**
+   * Runs a command to its end, in a process that all commands of the test file share.
+   * @param alone in its own process. Then `limit` is in milliseconds, after which it is killed
+   */
   run(
     args: readonly string[],
-    options?: { readonly env?: Environment; readonly input?: string; readonly alone?: boolean },
+    options?: {
+      readonly env?: Environment;
+      readonly input?: string;
+      readonly alone?: boolean;
+      readonly limit?: number;
+    },
   ): Promise<Finished>;
   /** Starts a command without waiting for it. */
   launch(args: readonly string[], env: Environment, limit?: number): ChildProcessWithoutNullStreams;
@@ -156,10 +164,10 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
     folder,
     launch,
 
-    async run(args, { env = {}, input = '', alone = false } = {}) {
+    async run(args, { env = {}, input = '', alone = false, limit } = {}) {
       if (!alone && !readByNode(env))
         return runInHost({ program, folder, args, env: { ...ownEnvironment(), ...env }, input });
-      const child = launch(args, env);
+      const child = launch(args, env, limit);
       child.stdin.end(input);
       const [stdout, stderr, [code]] = await Promise.all([
         text(child.stdout),

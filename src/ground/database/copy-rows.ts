@@ -61,7 +61,7 @@ export async function copyRows(from: Database, to: Database, table: TableName): 
   const [read, stored] = [createDigest(), createDigest()];
   for await (const rows of readRows(from, table)) {
     read.add(rows);
-    await insert(to, table, rows);
+    await changing(table, () => insertAll(to, table, rows as never[]));
   }
   for await (const rows of readRows(to, table)) stored.add(rows);
   const [wanted, found] = [read.result(), stored.result()];
@@ -72,13 +72,14 @@ export async function copyRows(from: Database, to: Database, table: TableName): 
   return wanted.count;
 }
 
-async function insert(to: Database, table: TableName, rows: readonly AnyRow[]): Promise<void> {
+/** @throws {Misconfiguration} if the other database refuses a change of a table */
+export async function changing<Result>(table: TableName, change: () => Promise<Result>): Promise<Result> {
   try {
-    await insertAll(to, table, rows as never[]);
+    return await change();
   } catch (error) {
     if (error instanceof Unavailable || !(error instanceof Error)) throw error;
     throw new Misconfiguration(
-      `The other database cannot store the rows of ${table} (${error.message}). Nothing was moved.`,
+      `The other database refuses the rows of ${table} (${error.message}). Nothing was moved.`,
     );
   }
 }

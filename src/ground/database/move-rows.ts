@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { copyRows, tableNames } from './copy-rows.ts';
+import { changing, copyRows, tableNames } from './copy-rows.ts';
 import type { Database, OpenDatabase } from './database.ts';
 import { inUse } from './errors.ts';
 import { sql } from './kysely.ts';
@@ -96,9 +96,9 @@ export async function moveRows(
   const copyAll = (source: Database) =>
     inTransaction(to.database, async (db) => {
       // Locks the row, so that of two moves into one database, the second waits, and then finds the rows of the first.
-      await db.deleteFrom('janua_groups').where('name', '=', firstGroup).execute();
+      await changing('janua_groups', () => db.deleteFrom('janua_groups').where('name', '=', firstGroup).execute());
       await requireEmpty(db);
-      for (const table of replaced) await db.deleteFrom(table).execute();
+      for (const table of replaced) await changing(table, () => db.deleteFrom(table).execute());
       for (const table of tableNames) if (table !== unmoved) counts.set(table, await copyRows(source, db, table));
       await finish(db);
     });

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { tableNames } from '../../../src/ground/database/copy-rows.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
+import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { rows as sampleRows, type Tables } from '../../../src/ground/database/schema.ts';
 import { openTestDatabase } from './open.ts';
@@ -34,6 +36,27 @@ export async function fillTables(url: string, users = 0): Promise<void> {
       id: `${'aBéZ_'[user % 5]}${user}`,
       source_key: `${user}`,
       login_name: null,
+    });
+}
+
+/** Adds users as in a large installation, each with an event of the audit. */
+export async function fillUsers(url: string, users: number): Promise<void> {
+  await using opened = await openTestDatabase(url);
+  for (let first = 0; first < users; first += 5000)
+    await opened.database.transaction().execute(async (db) => {
+      const ids = Array.from({ length: 5000 }, () => randomUUID());
+      const people = ids.map((id, index) => ({
+        ...sampleRows.janua_users,
+        ...{ id, username: `user${first + index}@example.com`, login_name: `user${first + index}@example.com` },
+        ...{ source_key: null, password: `$argon2id$${'x'.repeat(90)}`, first_name: 'Ann', last_name: 'Archer' },
+      }));
+      await insertAll(db, 'janua_users', people as never[]);
+      const events = ids.map((id) => ({
+        ...sampleRows.janua_audit,
+        id,
+        event: JSON.stringify({ text: 'x'.repeat(200) }),
+      }));
+      await insertAll(db, 'janua_audit', events as never[]);
     });
 }
 
