@@ -189,13 +189,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
     test('nothing moves from it or to it', async () => {
       await using place = await openPlace(engine, 'SQLite');
       const [used = '', other = ''] = place.urls;
-      // As a server has it that does nothing just now.
-      const opened = await openTestDatabase(used);
-      await sql`select 1`.execute(opened.database);
       const words = (name: string) => new RegExp(`^${name}: other processes use the database\\. Stop every server`);
-      await refused(place.run(used, ['--to', other]), 2, words('DATABASE_URL'));
-      await refused(place.run(other, ['--to', used]), 2, words('--to'));
-      await opened.database.destroy();
+      {
+        // As a server has it that does nothing just now.
+        await using opened = await openTestDatabase(used);
+        await sql`select 1`.execute(opened.database);
+        await refused(place.run(used, ['--to', other]), 2, words('DATABASE_URL'));
+        await refused(place.run(other, ['--to', used]), 2, words('--to'));
+      }
       assert.equal((await place.run(used, ['--to', other])).code, 0);
     });
   });
