@@ -116,9 +116,9 @@ describe('janua selftest does not start', () => {
     ],
     [
       'with a file that this account may not read',
-      ['--against', 'https://localhost:1', '--ca', 'empty'],
-      /^--ca: The account \S+ may not read \S+empty\.\n/,
-      shutting('empty'),
+      ['--against', 'https://localhost:1', '--ca', 'closed.pem'],
+      /^--ca: The account \S+ may not read \S+closed\.pem\.\n/,
+      shutting('closed.pem'),
     ],
     ['with an invalid timeout', ['--against', 'https://localhost:1', '--timeout', '0'], /^--timeout must be a whole/],
     [
@@ -130,7 +130,7 @@ describe('janua selftest does not start', () => {
   for (const [title, args, expected, env = {}] of refused) {
     test(title, async () => {
       const { workplace } = deployment;
-      await writeFile(join(workplace.folder, 'empty'), '');
+      for (const name of ['empty', 'closed.pem']) await writeFile(join(workplace.folder, name), '');
       const { code, stdout, stderr } = await workplace.run(['selftest', ...args], { env });
       assert.notEqual(code, 0);
       assert.match(stderr, expected);
