@@ -232,6 +232,7 @@ export function testAccount(stores: StoreChoice): void {
       const { created_at: created, ...rest } = (await get('/api/account', bearer)).json();
       assert.deepEqual(rest, {
         username,
+        handle: null,
         verification: null,
         first_name: ann.firstName,
         last_name: ann.lastName,
