@@ -8,6 +8,7 @@ import { ann, password, startJanua } from './janua.ts';
 
 const settings: Partial<Settings> = {
   SIGN_UP: 'on',
+  HANDLES: 'users',
   ADMINISTRATORS: [ann.username],
   UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',
   FORWARD_AUTH_ORIGINS: ['https://app.example.com'],

@@ -62,9 +62,10 @@ function describeAccountPage(answer: AccountAnswer, page: Page) {
   const { features } = site;
   const { username, handle, first_name, last_name, totp, passkeys, hasPassword, waitingAddress } = answer;
   const factors = [...(totp ? [security.app] : []), ...(passkeys > 0 ? [plural(account.passkeyCount, passkeys)] : [])];
+  const isToChoose = features.ownHandles && handle === null && username.includes('@');
   return {
-    ...{ username, handle: handle ?? '', first_name, last_name },
-    choosesHandle: features.ownHandles && handle === null && username.includes('@'),
+    ...{ username, first_name, last_name },
+    handle: handle !== null || isToChoose ? { name: handle ?? '', isToChoose } : undefined,
     ownAccount: features.ownAccounts
       ? {
           verified: page.verifiedOf(answer.verification),
