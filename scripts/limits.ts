@@ -3,9 +3,10 @@ import { mostExports } from '../src/capabilities/admin/file-export.ts';
 import { mostRefusals } from '../src/capabilities/admin/user-files.routes.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/clients/client-rules.ts';
 import { mostSecrets } from '../src/capabilities/oidc/clients/client-secrets.ts';
-import { clientKeys, longestDocument } from '../src/capabilities/oidc/clients/documents.ts';
+import { longestDocument } from '../src/capabilities/oidc/clients/documents.ts';
 import { longestBody, outsideLimits, responseMilliseconds } from '../src/capabilities/oidc/clients/guarded-fetch.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/clients/remembered-answers.ts';
+import { clientKeys } from '../src/capabilities/oidc/keys/foreign-keys.ts';
 import { mostDue } from '../src/capabilities/oidc/logout/logout-notices.ts';
 import { mostMachineTokens } from '../src/capabilities/oidc/machines/machine.ts';
 import {

@@ -1,5 +1,6 @@
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
 import { isPlainLine } from '../../../ground/text/printable.ts';
+import { clientKeys, isUsableKey } from '../keys/foreign-keys.ts';
 import { signatures } from '../keys/signing-keys.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { Cause, GuardedFetch } from './guarded-fetch.ts';
@@ -17,12 +18,6 @@ export const longestDocument = 5 * 1024;
 const kept = ['client_id', 'client_secret', 'client_secret_expires_at', 'jwks', 'token_endpoint_auth_signing_alg'];
 
 /**
- * Most usable keys of a client, and the length of an RSA modulus in base64url: 2048 to 4096 bits. A signature without `kid` is tried with
- * each key. An exponent as long as the modulus would make each try as expensive as a private-key operation.
- */
-export const clientKeys = { most: 10, shortestModulus: 342, longestModulus: 683, exponent: 'AQAB' };
-
-/**
  * The grant types that a document may have. The device flow is missing, because its page can show no redirect address by which the user
  * could recognize the application.
  */
@@ -34,16 +29,6 @@ const isRedirect = (address: unknown): address is string =>
   typeof address === 'string' && findRedirectFault(address, { isPublic: true }) === undefined;
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-
-/** Tells whether a key can verify one of the algorithms in `clientAuthSigningAlgValues` (`provider/configuration.ts`). */
-function isUsableKey(key: unknown): boolean {
-  const { kty, crv, n, e, use } = Object(key) as Readonly<Record<string, unknown>>;
-  if (use === 'enc') return false;
-  if (kty === 'EC') return crv === 'P-256';
-  const { shortestModulus, longestModulus, exponent } = clientKeys;
-  const { length = 0 } = typeof n === 'string' ? n : '';
-  return kty === 'RSA' && e === exponent && length >= shortestModulus && length <= longestModulus;
-}
 
 /** Returns a key set with its first usable keys. Any other value stays as it is, because the library refuses it. */
 function limitKeys(set: unknown): unknown {
