@@ -9,6 +9,7 @@ import { rememberedLimits } from '../src/capabilities/oidc/clients/remembered-an
 import { clientKeys } from '../src/capabilities/oidc/keys/foreign-keys.ts';
 import { mostDue } from '../src/capabilities/oidc/logout/logout-notices.ts';
 import { mostMachineTokens } from '../src/capabilities/oidc/machines/machine.ts';
+import { mostTrusts } from '../src/capabilities/oidc/machines/trust.ts';
 import {
   longestAddress,
   longestNonce,
@@ -200,6 +201,8 @@ const limits: readonly Limit[] = [
     'other applications wait',
   ],
   ['client', 'tokens of a program that acts as itself', mostMachineTokens, 'the oldest ends'],
+  ['client', 'workloads of other issuers that it trusts', mostTrusts, 'refused'],
+  ['client', 'fetches of the keys of such an issuer', '1 in 30 s', 'the keys from before count'],
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
   ['administrator', 'changes of a kind', describeAllowance(changeBounds.administrator), '429'],
   mails('administrator', 'resets, invitations and new addresses', perClient),

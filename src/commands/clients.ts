@@ -1,4 +1,5 @@
-import { readMay } from '../capabilities/oidc/clients/client-form.ts';
+import { readFileSync } from 'node:fs';
+import { readMay, readTrusts } from '../capabilities/oidc/clients/client-form.ts';
 import {
   type ClientSettings,
   defaultSettings,
@@ -35,6 +36,7 @@ interface TypedSettings {
   readonly scope?: readonly string[];
   readonly within?: readonly string[];
   readonly may?: readonly string[];
+  readonly trust?: readonly string[];
 }
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>
@@ -140,21 +142,39 @@ async function idOf(typed: string, { listClients }: Services['clientAdministrati
 }
 
 /** A secret is shown by its name. */
-const textOf = (value: unknown) =>
-  typeof value === 'object' && value !== null && 'name' in value ? value.name : value;
+function textOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return 'name' in value ? value.name : JSON.stringify(value);
+}
 
 export const secretLines = (secret: string | undefined) =>
   secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];
 
+/** Replaces the file of `jwks=FILE` by the keys in it, which end the text. @throws {ChangeRefused} if the file cannot be read */
+function withKeys(trust: string): string {
+  const pieces = trust.split(',');
+  const file = pieces.find((piece) => piece.startsWith('jwks=') && !piece.startsWith('jwks={'))?.slice('jwks='.length);
+  if (file === undefined) return trust;
+  try {
+    const keys = JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
+    return [...pieces.filter((piece) => !piece.startsWith('jwks=')), `jwks=${keys}`].join(',');
+  } catch {
+    throw new ChangeRefused(`The file ${file} cannot be read as a key set (JSON with "keys").`);
+  }
+}
+
 /** Converts the settings that were typed, and no others. */
 function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...more }: TypedSettings) {
-  const { machine, scope, within, may, ...typed } = more;
+  const { machine, scope, within, may, trust, ...typed } = more;
   const isMachine = machine ?? ([scope, within, may].some(Boolean) || undefined);
   const settings: Partial<ClientSettings> = {
     ...typed,
     ...(isMachine !== undefined && {
       machine: isMachine ? { scopes: scope ?? [], within: within ?? [], may: readMay(may?.join(' ')) } : undefined,
     }),
+    ...(trust && { trusts: readTrusts(trust.map(withKeys).join('\n')) ?? [] }),
+    // What proves a program goes with it.
+    ...(machine === false && { trusts: [] }),
     ...(redirectUri && { redirectUris: redirectUri.filter(Boolean) }),
     ...(postLogoutRedirectUri && { postLogoutRedirectUris: postLogoutRedirectUri.filter(Boolean) }),
     ...(backchannelLogoutUri !== undefined && { backchannelLogoutUri: backchannelLogoutUri || undefined }),

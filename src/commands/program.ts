@@ -375,4 +375,9 @@ const addClientSettings = (command: Command): Command =>
     .option('--within <groups>', 'the groups on which it may use them, separated by commas', (text) =>
       text.split(',').filter(Boolean),
     )
-    .option('--may <uri=scopes>', 'a resource and its scopes for such a program, by commas; may be repeated', collect);
+    .option('--may <uri=scopes>', 'a resource and its scopes for such a program, by commas; may be repeated', collect)
+    .option(
+      '--trust <workload>',
+      'a job or service whose tokens of another issuer prove such a program, such as github:OWNER/REPO,repository_id=ID; may be repeated',
+      collect,
+    );

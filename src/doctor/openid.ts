@@ -39,23 +39,31 @@ export async function* checkOpenId(opened: OpenDatabase, settings: Settings): Ch
 
 /** Lists the programs that act as themselves, and reports those whose grant has ended. */
 async function* checkPrograms(opened: OpenDatabase, clients: readonly Client[], settings: Settings): Check {
-  const programs = clients.flatMap(({ id, name, machine, secrets = [] }) =>
-    machine === undefined ? [] : [{ id, name, machine, secrets }],
+  const programs = clients.flatMap(({ id, name, machine, trusts, secrets = [] }) =>
+    machine === undefined ? [] : [{ id, name, machine, trusts, secrets }],
   );
   if (programs.length === 0) return;
   const { users } = await openDirectory(opened, parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS), settings);
   const isGranted = createIsGranted(users.findById);
-  for (const { id, name, machine, secrets } of programs) {
+  for (const { id, name, machine, trusts, secrets } of programs) {
     const latest = Math.max(0, ...secrets.map(({ lastUsedAt = 0 }) => lastUsedAt));
     const used = latest === 0 ? 'It was not used yet.' : `It was used last on ${dateOf(latest)}.`;
+    const issuers = [...new Set(trusts.map(({ issuer }) => issuer))].join(', ');
+    const proof = issuers === '' ? used : `Tokens of ${issuers} prove it.`;
     const rights = [...machine.scopes, ...Object.keys(machine.may)].join(', ');
     const within = machine.within.length === 0 ? '' : ` within ${machine.within.join(', ')}`;
     yield (await isGranted(machine))
-      ? ok(`The program ${name} may use ${rights}${within}. ${used}`)
+      ? ok(`The program ${name} may use ${rights}${within}. ${proof}`)
       : warning(
           `The program ${name} can do nothing, because the administrator who granted its rights is none any more.`,
           `Grant them again: ./bin/janua clients set ${id} --scope … --within …. Or remove it: ./bin/janua clients remove ${id}`,
         );
+    const granted = await Promise.all(trusts.map(isGranted));
+    if (granted.includes(false))
+      yield warning(
+        `The program ${name} gets no token by some workloads, because the administrator who granted that is none any more.`,
+        `Grant it again: ./bin/janua clients set ${id} --trust …. Repeat --trust for every workload, because the list is replaced.`,
+      );
   }
 }
 

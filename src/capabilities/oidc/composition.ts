@@ -17,6 +17,7 @@ import { createApplications } from './clients/applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './clients/client-administration.ts';
 import { createClients } from './clients/clients.ts';
 import { createDocumentFetch } from './clients/documents.ts';
+import { createGuardedFetch } from './clients/guarded-fetch.ts';
 import { aboutClient, displayName, isDocumentClient } from './clients/library-client.ts';
 import { createSeparateFetch } from './clients/separate-turns.ts';
 import type { events } from './events.ts';
@@ -26,6 +27,8 @@ import { type ApplicationLogOutOptions, createApplicationLogOut } from './logout
 import { endingOf } from './logout/ending-events.ts';
 import { createLogoutNotices } from './logout/logout-notices.ts';
 import { createFindMachine, createIsGranted } from './machines/find-machine.ts';
+import { createIssuerKeys } from './machines/issuer-keys.ts';
+import { createProveWorkload } from './machines/prove-workload.ts';
 import { createProviderLoader } from './provider/loader.ts';
 import type { ProviderOptions, SignedInApplication } from './provider/options.ts';
 import { createRecords } from './records/records.ts';
@@ -38,7 +41,7 @@ import { authorizationPath } from './sign-in/pending-address.ts';
 import { createSubjects } from './subjects.ts';
 
 export interface OidcOptions
-  extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'>,
+  extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts' | 'publicOrigins'>,
     Pick<ApplicationLogOutOptions, 'listSessions' | 'endSession'> {
   readonly opened: OpenDatabase;
   /** 32 bytes, from which ids of grants and sessions, refresh tokens and signatures are derived. */
@@ -86,7 +89,8 @@ export type OidcParts = ReturnType<typeof composeOidc>;
 export function composeOidc(options: OidcOptions) {
   const { opened, key, cipher, findAccount, findNamed, findLiving, requireStepUp, groups, audit, log, baseUrl, now } =
     options;
-  const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
+  const { groupNames, privateHosts, publicOrigins, documentHosts, sessionSeconds } = options;
+  const { findSignUpPath, listSessions, endSession } = options;
   const { database } = opened;
   const subjects = createSubjects(opened);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
@@ -117,11 +121,23 @@ export function composeOidc(options: OidcOptions) {
     (await subjects.findUserId(id)) !== undefined ||
     (await findAccount(id)) !== undefined ||
     (await findNamed(canonicalUsername(id))) !== undefined;
-  const administration = { clients, resources, consents, groupNames, privateHosts, isTakenId, endGrantsOf, audit, now };
+  const administration = {
+    ...{ clients, resources, consents, groupNames, privateHosts, publicOrigins },
+    ...{ isTakenId, endGrantsOf, audit, now },
+  };
   const isListed = createIsListed(documentHosts);
   const onFull = () =>
     log.warn({ event: 'outside_connections_full' }, 'too many connections to applications wait for a turn');
   const fetch = createDocumentFetch(createSeparateFetch({ privateHosts, onFull }, isListed), now);
+  const isGranted = createIsGranted(findAccount);
+  // Strangers cannot use up the connections to issuers, because only an administrator can name one.
+  const proveWorkload = createProveWorkload({
+    findKeys: createIssuerKeys(createGuardedFetch({ privateHosts, onFull }), now),
+    useAssertion: records.useAssertion,
+    isGranted,
+    issuer: baseUrl,
+    now,
+  });
   const notices = createLogoutNotices({
     database,
     isAlive,
@@ -183,7 +199,8 @@ export function composeOidc(options: OidcOptions) {
     findClient: clients.find,
     noteSecret: clients.noteUse,
     findResource: resources.find,
-    isGranted: createIsGranted(findAccount),
+    isGranted,
+    proveWorkload,
     findCredentials: resources.findCredentials,
     subjectOf: subjects.subjectOf,
     findAccount: findBySubject,

@@ -20,6 +20,16 @@ const refusalReasons = {
     words: 'the client proved itself with a secret that has expired',
     advice: 'Add another one, and put it into the settings of the application: janua clients secret add ID --name NAME',
   },
+  workload: {
+    words: 'the client proved itself with a token of another issuer that it does not trust',
+    advice:
+      'The line Because names the claim with both values. If the workload should be let in: janua clients set ID --trust …. Repeat --trust for every one, because the list is replaced.',
+  },
+  'issuer-keys': {
+    words: 'the keys of the other issuer, with whose token the client proved itself, could not be had',
+    advice:
+      'The line Because says why. The issuer must answer in three seconds with JSON of at most 64 KB, without a redirect, from a public address or a host in OIDC_PRIVATE_HOSTS. Janua asks again after 30 seconds. An issuer behind a private authority needs its keys as a file: --trust …,jwks=FILE',
+  },
   'document-host': {
     words: 'the client wanted to introduce itself by a document, and the host of the document is not allowed',
     advice: 'If the application may be used: add the host to CLIENT_ID_METADATA.',

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type FieldFault, InvalidFields } from '../../../core/access/refusal.ts';
 import type { AuditOf } from '../../../core/audit/audit.ts';
 import type { ChangeKindOf } from '../../../core/audit/event.ts';
@@ -7,6 +8,7 @@ import { admins, ownScopes, type RequireRights, type Rights } from '../../../cor
 import type { Database } from '../../../ground/database/database.ts';
 import { printable } from '../../../ground/text/printable.ts';
 import type { events } from '../events.ts';
+import { nameTrust, type Trust } from '../machines/trust.ts';
 import type { NewResource, Resource, ResourceSettings, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
 import { type ClientRules, findClientFaults, findResourceFaults, findSecretFaults } from './client-rules.ts';
@@ -27,6 +29,7 @@ export interface ClientAdministrationOptions {
   /** Lists the names of all groups. Undefined if a column of a team's own table has them. */
   readonly groupNames: () => Promise<readonly string[] | undefined>;
   readonly privateHosts: ClientRules['privateHosts'];
+  readonly publicOrigins: ClientRules['publicOrigins'];
   /** Tells whether a resource or a user is known by this id. */
   readonly isTakenId: (id: string) => Promise<boolean>;
   /** Ends all codes, tokens and grants that a client holds. */
@@ -70,7 +73,8 @@ export function createClientAdministration(
   actor: Actor,
   requireRights: RequireRights = () => {},
 ) {
-  const { clients, resources, consents, groupNames, privateHosts, isTakenId, endGrantsOf, audit, now } = options;
+  const { clients, resources, consents, groupNames, privateHosts, publicOrigins, audit, now } = options;
+  const { isTakenId, endGrantsOf } = options;
 
   function recordIn(kind: ChangeKindOf<typeof events>, about: string) {
     audit.requireAllowance({ kind, ...actor });
@@ -86,7 +90,7 @@ export function createClientAdministration(
   const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
 
   async function requireGood(client: NewClient): Promise<void> {
-    refuse(findClientFaults(client, { groups: await groupNames(), privateHosts }));
+    refuse(findClientFaults(client, { groups: await groupNames(), privateHosts, publicOrigins }));
     for (const [uri, scopes] of Object.entries(client.machine?.may ?? {})) {
       const known = (await resources.find(uri))?.scopes;
       const values = { uri: printable(uri.slice(0, 255)), scopes: known?.join(', ') ?? '' };
@@ -101,11 +105,15 @@ export function createClientAdministration(
     throw new ChangeRefused(`The id ${id} is taken.`);
   }
 
-  /** Notes who grants what a program may do. */
-  const granted = <Settings extends Partial<ClientSettings>>(settings: Settings): Settings =>
-    settings.machine === undefined
-      ? settings
-      : { ...settings, machine: { ...settings.machine, grantedBy: actor.actorId } };
+  /** Notes who grants what a program may do, and which workloads prove it. */
+  function granted<Settings extends Partial<ClientSettings>>(settings: Settings): Settings {
+    const by = { grantedBy: actor.actorId };
+    return {
+      ...settings,
+      ...(settings.machine && { machine: { ...settings.machine, ...by } }),
+      ...(settings.trusts && { trusts: settings.trusts.map((trust) => ({ ...trust, ...by })) }),
+    };
+  }
 
   async function changeSecrets(
     id: string,
@@ -152,7 +160,7 @@ export function createClientAdministration(
         // A removal that was interrupted leaves grants of a former client, which must not come back with its id.
         await endAllOf(client.id);
       }
-      return clients.add(normalized, recordClient('client-added'));
+      return clients.add(normalized, recordClient('client-added', describeTrusts([], normalized.trusts)));
     },
 
     async changeClient(id: string, changes: Partial<ClientSettings>): Promise<Client> {
@@ -161,10 +169,12 @@ export function createClientAdministration(
       await requireGood({ ...whole, name: whole.name.trim() });
       // Without the other settings, as this call has read them: another change may have come since.
       const settings = granted({ ...changes, ...(changes.name !== undefined && { name: changes.name.trim() }) });
-      const changed = await clients.change(id, settings, judge, recordClient('client-changed'));
+      const detail = describeTrusts(client.trusts, whole.trusts);
+      const changed = await clients.change(id, settings, judge, recordClient('client-changed', detail));
       if (changed === undefined) throw noSuchClient();
       // Tokens are worth nothing without the grant. Another grant must not bring them back.
-      if (client.machine !== undefined && changed.machine === undefined) await endGrantsOf(id);
+      const isLess = (client.machine && !changed.machine) || client.trusts.some((trust) => !has(changed.trusts, trust));
+      if (isLess) await endGrantsOf(id);
       return changed;
     },
 
@@ -247,6 +257,16 @@ export function createClientAdministration(
     },
   };
 }
+
+/** Tells whether there is the same trust, whoever granted it. */
+const has = (trusts: readonly Trust[], { grantedBy: _, ...wanted }: Trust): boolean =>
+  trusts.some(({ grantedBy: _, ...trust }) => isDeepStrictEqual(trust, wanted));
+
+/** Names the trusts after a change, for the audit. Undefined if none has changed. */
+const describeTrusts = (before: readonly Trust[], after: readonly Trust[]): string | undefined =>
+  before.length === after.length && before.every((trust) => has(after, trust))
+    ? undefined
+    : `trusts: ${after.map(nameTrust).join(' ') || 'none'}`;
 
 /** @throws {InvalidFields} */
 function refuse(faults: readonly FieldFault[]): void {

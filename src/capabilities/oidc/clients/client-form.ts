@@ -1,9 +1,19 @@
 import { InvalidFields } from '../../../core/access/refusal.ts';
 import { readNames } from '../../../core/users/scopes.ts';
+import { printable } from '../../../ground/text/printable.ts';
 import type { Field, Fields, Input } from '../../../web/action.ts';
 import type { Request } from '../../../web/types.ts';
 import { signatures } from '../keys/signing-keys.ts';
 import { type Machine, machineScopes } from '../machines/machine.ts';
+import {
+  longestTrust,
+  mostTrusts,
+  parseTrust,
+  splitTrusts,
+  type Trust,
+  TrustFault,
+  textOfTrust,
+} from '../machines/trust.ts';
 import { maxNameLength, maxSecretName } from './client-rules.ts';
 import { longestDays } from './client-secrets.ts';
 import { type ClientSettings, pkceSettings } from './clients.ts';
@@ -73,6 +83,13 @@ export const fields = {
     description: 'Resources for which it may get tokens, each with scopes: `URI=SCOPE,SCOPE`',
     examples: ['https://files.example.com=files:read,files:write'],
   },
+  trusts: {
+    list: true,
+    maxLength: mostTrusts * (longestTrust + 1),
+    description:
+      'Workloads of other issuers whose tokens prove it: `github:OWNER/REPO,repository_id=ID`, `gitlab:GROUP/PROJECT,project_id=ID`, `kubernetes:NAMESPACE/NAME,issuer=URL,uid=UID`, or `issuer=URL` with claims; then `once` if each token counts once, and at the end `jwks={…}` if the issuer does not publish its keys',
+    examples: ['github:example/api,repository_id=42,ref=refs/heads/main'],
+  },
 } as const satisfies Fields;
 
 export const newFields = {
@@ -120,11 +137,13 @@ export function readSettings(input: Input<typeof fields>, request: Pick<Request,
   const backchannel = input.backchannel_logout_uri?.trim();
   const page = input.client_uri?.trim();
   const machine = readMachine(input, isForm);
+  const trusts = machine === false ? [] : readTrusts(input.trusts);
   return {
     ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
     ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
     ...(page !== undefined && { clientUri: page || undefined }),
     ...(machine !== undefined && { machine: machine || undefined }),
+    ...(trusts !== undefined && { trusts }),
   };
 }
 
@@ -135,6 +154,18 @@ function readMachine(
 ): Machine | false | undefined {
   const isMachine = readFlag(machine, isForm) ?? ([machine_scopes, within, may].some(Boolean) || undefined);
   return isMachine && { scopes: readNames(machine_scopes), within: readNames(within), may: readMay(may) };
+}
+
+/** Undefined if the request does not tell. @throws {InvalidFields} */
+export function readTrusts(text: string | undefined): readonly Trust[] | undefined {
+  try {
+    return text === undefined ? undefined : splitTrusts(text).map(parseTrust);
+  } catch (error) {
+    if (!(error instanceof TrustFault)) throw error;
+    const { entry, claims } = error.values;
+    const values = { entry: printable(entry.slice(0, 255)), claims };
+    throw new InvalidFields({ field: 'trusts', code: error.code, values });
+  }
 }
 
 /** @throws {InvalidFields} */
@@ -192,4 +223,5 @@ export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client
   may: Object.entries(client.machine?.may ?? {})
     .map(([uri, scopes]) => `${uri}=${scopes.join(',')}`)
     .join('\n'),
+  trusts: client.trusts.map(textOfTrust).join('\n'),
 });

@@ -2,6 +2,7 @@ import type { FieldFault } from '../../../core/access/refusal.ts';
 import { admins, ownScopes } from '../../../core/users/scopes.ts';
 import { isPlainLine, printable } from '../../../ground/text/printable.ts';
 import { machineScopes } from '../machines/machine.ts';
+import { longestTrust, mostTrusts, nameTrust, type Trust, textOfTrust } from '../machines/trust.ts';
 import type { NewResource } from '../resources/resources.ts';
 import { providerScopes } from '../sign-in/requested-scopes.ts';
 import { longestDays, type NewSecret } from './client-secrets.ts';
@@ -20,10 +21,13 @@ export interface ClientRules {
   readonly groups: readonly string[] | undefined;
   /** Hosts that may be called without TLS. */
   readonly privateHosts: readonly string[];
+  /** The origins of this server. */
+  readonly publicOrigins: ReadonlySet<string>;
 }
 
 /** Finds the faults of a client, field by field. */
-export function findClientFaults(client: NewClient, { groups, privateHosts }: ClientRules): FieldFault[] {
+export function findClientFaults(client: NewClient, rules: ClientRules): FieldFault[] {
+  const { groups, privateHosts } = rules;
   const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, clientUri, device, machine } = client;
   const judge = (field: string, uris: readonly string[]): FieldFault | false => {
     if (uris.length > mostAddresses) return { field, code: 'too-many', values: { count: mostAddresses } };
@@ -55,6 +59,7 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
       values: { name: printable(unknownGroup.slice(0, 64)) },
     },
     ...findMachineFaults(client, groups),
+    ...findTrustFaults(client, rules),
   ];
   return checks.filter((fault) => fault !== false);
 }
@@ -87,6 +92,26 @@ function findMachineFaults(
       values: { name: printable(unknown.slice(0, 64)) },
     },
   ];
+}
+
+/** Finds the faults of the trusts of a client. `parseTrust` has judged what they compare. */
+function findTrustFaults({ machine, trusts }: NewClient, rules: ClientRules): (FieldFault | false)[] {
+  const field = 'trusts';
+  const foreign = trusts.find(({ issuer }) => !isForeignIssuer(issuer, rules));
+  const long = trusts.find((trust) => textOfTrust(trust).length > longestTrust);
+  const entryOf = (trust: Trust) => ({ entry: printable(nameTrust(trust).slice(0, 255)) });
+  return [
+    trusts.length > 0 && machine === undefined && { field, code: 'only-of-program' },
+    trusts.length > mostTrusts && { field, code: 'too-many', values: { count: mostTrusts } },
+    foreign !== undefined && { field, code: 'not-an-issuer', values: entryOf(foreign) },
+    long !== undefined && { field, code: 'too-long', values: { count: longestTrust } },
+  ];
+}
+
+/** Tells whether an issuer may be trusted: another server than this one, because users get tokens of this one. */
+function isForeignIssuer(issuer: string, { privateHosts, publicOrigins }: ClientRules): boolean {
+  if (!isBackchannelUri(issuer, privateHosts) || issuer.includes('?')) return false;
+  return !publicOrigins.has(new URL(issuer).origin);
 }
 
 /** Characters of the longest name of a secret. */

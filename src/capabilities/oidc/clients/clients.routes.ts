@@ -81,6 +81,16 @@ const clientFields = {
     ),
     description: 'Null for a client that signs users in',
   },
+  trusts: listOf(
+    object('A workload', {
+      issuer: text('https://token.actions.githubusercontent.com'),
+      claims: listOf(object('A claim', { claim: text('repository_id'), value: text('42') })),
+      once: { type: 'boolean', description: 'Whether each token counts once' },
+      uploaded_keys: { ...orNull({ type: 'integer', examples: [1] }), description: 'Null: the issuer publishes them' },
+      granted_by: orNull(text(exampleId, 'The administrator, without whom the trust ends. Null for a command')),
+    }),
+    'Workloads of other issuers whose tokens prove it, in place of a secret',
+  ),
   secrets: listOf(
     object('A secret', { name: text('first'), created_at: time, expires_at: orNull(time), last_used_at: orNull(time) }),
     'Its secrets, without their texts. A public client has none',
@@ -95,7 +105,9 @@ const serverFields = {
   issuer: text('https://auth.example.com'),
   discovery: text('https://auth.example.com/.well-known/openid-configuration'),
 };
-const secret = { client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client')) };
+const secret = {
+  client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client, and one with trusts')),
+};
 
 /** The actions on a client, as the last part of their addresses. */
 const actions = ['change', 'add-secret', 'remove-secret', 'rotate-secret', 'remove'];

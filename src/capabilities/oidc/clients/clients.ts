@@ -10,6 +10,7 @@ import { inTransactionOn } from '../../../ground/database/transaction.ts';
 import { mostRows } from '../../../web/list.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 import type { Machine } from '../machines/machine.ts';
+import type { Trust } from '../machines/trust.ts';
 import { type ClientSecret, createClientSecret, firstSecret, readSecrets, withUse } from './client-secrets.ts';
 
 /**
@@ -41,6 +42,8 @@ export interface ClientSettings {
   readonly idTokenAlg: Signature;
   /** The grant of a program that acts as itself. Undefined for a client that signs users in. */
   readonly machine: Machine | undefined;
+  /** Workloads of other issuers whose tokens prove the program. */
+  readonly trusts: readonly Trust[];
 }
 
 /** The settings of a new client, unless the operator says otherwise. */
@@ -57,6 +60,7 @@ export const defaultSettings: ClientSettings = {
   pkce: 'nonce',
   idTokenAlg: 'RS256',
   machine: undefined,
+  trusts: [],
 };
 
 /** An application that signs its users in here. */
@@ -186,7 +190,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
 
     /**
-     * Adds a client. Its secret, which cannot be read again, is undefined for a public client, and for one that is given.
+     * Adds a client. Its secret, which cannot be read again, is undefined for a public client, for one with trusts, and for one that is given.
      * @throws {ChangeRefused} `too-many-kept`
      */
     async add(
@@ -194,10 +198,12 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       recordIn = recordNothing,
     ): Promise<{ client: Client; secret: string | undefined }> {
       const time = now();
-      const made = isPublic || given !== undefined ? undefined : createClientSecret({ name: firstSecret }, time);
+      // The tokens of another issuer take the place of a secret, so that there is none to lose.
+      const needsSecret = !isPublic && given === undefined && settings.trusts.length === 0;
+      const made = needsSecret ? createClientSecret({ name: firstSecret }, time) : undefined;
       const row = {
         id,
-        secrets: isPublic ? null : JSON.stringify(given ?? [made?.secret]),
+        secrets: isPublic ? null : JSON.stringify(given ?? (made === undefined ? [] : [made.secret])),
         ...toColumns(settings),
         created_at: time,
         applied_by: appliedBy ?? null,
@@ -285,7 +291,7 @@ function toColumns({ name, ...client }: ClientSettings) {
 }
 
 export function toClient(row: Row<'janua_clients'>): Client {
-  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg' | 'machine';
+  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg' | 'machine' | 'trusts';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,
   );
@@ -297,6 +303,7 @@ export function toClient(row: Row<'janua_clients'>): Client {
     backchannelLogoutUri: settings.backchannelLogoutUri,
     clientUri: settings.clientUri,
     machine: settings.machine,
+    trusts: settings.trusts ?? [],
     // A client that was added before this setting existed keeps the rule of that time.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',

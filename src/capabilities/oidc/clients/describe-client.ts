@@ -24,6 +24,13 @@ export const describeClient = ({ id, name, secrets, createdAt, ...client }: Clie
         granted_by: client.machine.grantedBy ?? null,
       }
     : null,
+  trusts: client.trusts.map(({ issuer, claims, once, keys, grantedBy }) => ({
+    issuer,
+    claims: Object.entries(claims).map(([claim, value]) => ({ claim, value })),
+    once,
+    uploaded_keys: keys?.length ?? null,
+    granted_by: grantedBy ?? null,
+  })),
   secrets: (secrets ?? []).map((secret) => ({
     name: secret.name,
     created_at: new Date(secret.createdAt).toISOString(),

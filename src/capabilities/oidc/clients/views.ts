@@ -75,6 +75,10 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
     })),
     kind: client.machine ? words.machine : client.public ? words.isPublic : words.hasSecret,
     rights: client.machine && describeMachine(client.machine, words),
+    trusts: client.trusts.map(({ issuer, claims }) => [
+      issuer,
+      ...claims.map(({ claim, value }) => `${claim}=${value}`),
+    ]),
     options: options.filter((name) => client[name]).map((name) => words.options[name]),
     // Each secret has its own link that removes it.
     actions: client.actions

@@ -19,7 +19,10 @@ interface MachineOptions {
   readonly now: () => number;
 }
 
-export type IsGranted = (machine: Machine) => Promise<boolean>;
+/** A machine, or a trust of a client. */
+type Granted = Pick<Machine, 'grantedBy'>;
+
+export type IsGranted = (granted: Granted) => Promise<boolean>;
 
 /** Tells whether a grant is still valid: the administrator could give it today. A grant by a command stays valid. */
 export const createIsGranted =

@@ -41,6 +41,7 @@ const metadataOf = (client: Client): ClientMetadata => ({
   secondFactor: client.secondFactor,
   pkce: client.pkce,
   machine: client.machine,
+  trusts: client.trusts,
 });
 
 const grantTypesOf = ({ redirectUris, device, machine }: Client): string[] =>

@@ -51,7 +51,9 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
       ...(options.allowsDocument ? (['private_key_jwt'] as const) : []),
     ],
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
-    extraClientMetadata: { properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets', 'machine'] },
+    extraClientMetadata: {
+      properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets', 'machine', 'trusts'],
+    },
     enabledJWA: {
       idTokenSigningAlgValues: [...signatures],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],

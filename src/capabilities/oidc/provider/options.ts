@@ -10,6 +10,7 @@ import type { RefusalReason } from '../events.ts';
 import type { RetiredKeys } from '../keys/retired-keys.ts';
 import type { SigningKey } from '../keys/signing-keys.ts';
 import type { IsGranted } from '../machines/find-machine.ts';
+import type { ProveWorkload } from '../machines/prove-workload.ts';
 import type { Resource } from '../resources/resources.ts';
 import type { AdapterOptions } from './adapter.ts';
 import type { ProviderRequest } from './requests.ts';
@@ -26,6 +27,7 @@ export interface ProviderOptions extends AdapterOptions {
   readonly key: Buffer;
   /** Tells whether the grant of a program that acts as itself is still valid. */
   readonly isGranted: IsGranted;
+  readonly proveWorkload: ProveWorkload;
   readonly findResource: (uri: string) => Promise<Resource | undefined>;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly subjectOf: (user: User) => Promise<string>;

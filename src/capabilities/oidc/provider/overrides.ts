@@ -10,6 +10,7 @@ import { errors, Provider } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { networkOf } from './requests.ts';
 import type { LibrarySessions } from './session.ts';
+import { requireWorkload, type TrustingClient, takeAssertion } from './workload-assertion.ts';
 
 /** The shape of a client id: printable ASCII (RFC 6749 A.1), as long as a stored id may be. */
 const clientIdShape = /^[!-~]{1,255}$/;
@@ -25,8 +26,11 @@ function replace(target: object, members: Readonly<Record<string, unknown>>): vo
   }
 }
 
+type ConfidentialClient = TrustingClient & ProviderClient & { readonly secrets?: readonly ClientSecret[] };
+
 /** Changes how the library looks up clients, and compares their secrets and addresses. */
-export function overrideClients({ Client }: Provider, { noteSecret, now }: ProviderOptions): void {
+export function overrideClients({ Client }: Provider, options: ProviderOptions): void {
+  const { noteSecret, now } = options;
   const { find } = Client;
   replace(Client, {
     // The library parses an unknown id as a URL, which takes quadratic time for a long id. The id in an assertion may also be a deeply
@@ -34,8 +38,9 @@ export function overrideClients({ Client }: Provider, { noteSecret, now }: Provi
     find: async (id: unknown) => (typeof id === 'string' && clientIdShape.test(id) ? find.call(Client, id) : undefined),
   });
   replace(Client.prototype, {
-    async compareClientSecret(this: ProviderClient & { secrets?: readonly ClientSecret[] }, sent: string) {
+    async compareClientSecret(this: ConfidentialClient, sent: string) {
       const { clientId, secrets, api } = this;
+      if (Provider.ctx?.state.assertion !== undefined) return requireWorkload(Provider.ctx, this, options);
       const secret = findSent(secrets ?? [], sent);
       if (secret === undefined) return false;
       if (!isLiving(secret, now())) {
@@ -126,17 +131,18 @@ export function overrideSessions(
 }
 
 /**
- * Adds to the body the client id that `takeEmptySecret` found in the header `Authorization` of a public client. The library has no hook
- * between reading the body and using it, so this replaces the property `body`.
+ * Adds to the body the client id that `takeEmptySecret` found in the header `Authorization` of a public client, and takes an assertion of
+ * another issuer out of it. The library has no hook between reading the body and using it, so this replaces the property `body`.
  */
 export function overrideBody(provider: Provider): void {
   const { OIDCContext } = provider as unknown as { OIDCContext: { prototype: object } };
-  const bodies = new WeakMap<object, Readonly<Record<string, unknown>>>();
+  const bodies = new WeakMap<object, Readonly<Record<string, unknown>> | undefined>();
   Object.defineProperty(OIDCContext.prototype, 'body', {
     get(this: object) {
       return bodies.get(this);
     },
-    set(this: { readonly ctx: KoaContextWithOIDC }, body: Readonly<Record<string, unknown>>) {
+    set(this: { readonly ctx: KoaContextWithOIDC }, sent: Readonly<Record<string, unknown>> | undefined) {
+      const body = sent && takeAssertion(this.ctx, sent);
       const { publicClient } = this.ctx.state;
       const isOther = body?.client_id !== undefined && body.client_id !== publicClient;
       // If the body names another client, the library gets both ids, and refuses them as a repeated field.

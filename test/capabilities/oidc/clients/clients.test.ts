@@ -28,6 +28,7 @@ const wiki: NewClient = {
   pkce: 'nonce',
   idTokenAlg: 'RS256',
   machine: undefined,
+  trusts: [],
   groups: ['staff'],
   isPublic: false,
 };
