@@ -43,7 +43,8 @@ export async function requireWorkload(
   { proveWorkload }: Pick<ProviderOptions, 'proveWorkload'>,
 ): Promise<true> {
   state.reason = 'workload';
-  if (oidc.route !== 'token' || oidc.params?.grant_type !== machineGrant)
+  // Requests to other endpoints than that of tokens have no grant type.
+  if (oidc.params?.grant_type !== machineGrant)
     throw new errors.InvalidClientAuth(`a token of another issuer proves a client for ${machineGrant} alone`);
   const proof = await proveWorkload(String(state.assertion), { clientId, trusts });
   if (proof.state === 'refused') throw new errors.InvalidClientAuth(proof.detail);

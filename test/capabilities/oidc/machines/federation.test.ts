@@ -28,7 +28,7 @@ for (const stores of choices)
     let server: ProviderUnderTest;
     let issuer: Issuer;
     before(async () => {
-      server = await openProvider({ stores, settings: { OIDC_PRIVATE_HOSTS: ['127.0.0.1'] } });
+      server = await openProvider({ stores, settings: { OIDC_PRIVATE_HOSTS: ['127.0.0.1', 'localhost'] } });
       await server.janua.services.groups.add({ name: 'staff', description: '', scopes: [] });
     });
     after(() => server[Symbol.asyncDispose]());
