@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { createIssuerKey } from '../capabilities/oidc/machines/issuer.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
 import { createMigratedWorkplace } from './janua-command.ts';
 
 const redirect = ['--redirect-uri', 'https://wiki.example.com/callback'];
@@ -48,6 +52,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     pkce: 'nonce',
     id_token_signed_response_alg: 'RS256',
     machine: null,
+    trusts: [],
   });
   assert.match((await run('clients', 'list')).text, new RegExp(`^CLIENT .*\n${id}  Wiki  admins  +https://wiki`));
   assert.match((await run('clients', 'show', id)).text, /^client_id: .*\nname: Wiki\npublic: false\n/);
@@ -209,4 +214,47 @@ test('a resource gets a secret to ask about tokens, and another signature', asyn
   assert.equal((await run('resources', 'set', signed, '--secret')).code, 1);
   assert.equal((await run('resources', 'set', uri)).code, 1);
   assert.deepEqual((await events()).slice(-2), Array(2).fill(`resource-secret-rotated ${uri}`));
+});
+
+test('a program trusts workloads of other issuers, with keys of a file, until the list is emptied', async () => {
+  await using opened = await open();
+  const { run, runJson } = opened;
+  const folder = createTemporaryFolder('keys');
+  const file = join(folder.path, 'cluster.json');
+  writeFileSync(file, JSON.stringify({ keys: [createIssuerKey('one').jwk] }, undefined, 2));
+  await run('groups', 'add', 'staff');
+  const program = ['--machine', '--scope', 'users:read', '--within', 'staff'];
+  const trust = ['--trust', 'github:o/r,repository_id=42'];
+  const {
+    client_id: id,
+    client_secret,
+    secrets,
+  } = await runJson('clients', 'add', '--name', 'CI', ...program, ...trust);
+  assert.deepEqual([client_secret, secrets], [null, []]);
+  const cluster = `kubernetes:prod/api,jwks=${file},issuer=https://kubernetes.default.svc,uid=u`;
+  const set = await run('clients', 'set', id, ...trust, '--trust', cluster);
+  assert.equal(set.code, 0, set.text);
+  const described = async () =>
+    (await runJson('clients', 'show', id)).trusts.map((one: Record<string, unknown>) => [
+      one.issuer,
+      one.uploaded_keys,
+    ]);
+  assert.deepEqual(await described(), [
+    ['https://token.actions.githubusercontent.com', null],
+    ['https://kubernetes.default.svc', 1],
+  ]);
+  for (const [value, pattern] of [
+    ['github:o/r', /^--trust: github:o\/r would let in others too.*repository_id/],
+    ['issuer=http://ci.example.com,sub=a', /^--trust: issuer=http.* can’t be used/],
+    [`issuer=https://a.example.com,sub=a,jwks=${folder.path}/none`, /cannot be read as a key set/],
+  ] as const) {
+    const refused = await run('clients', 'set', id, '--trust', value);
+    assert.equal(refused.code, 1);
+    assert.match(refused.text, pattern);
+  }
+  await run('clients', 'set', id, '--scope', 'users:write', '--within', 'staff');
+  assert.equal((await described()).length, 2, 'another setting leaves them');
+  await run('clients', 'set', id, '--trust', '');
+  assert.deepEqual(await described(), []);
+  folder.remove();
 });
