@@ -5,6 +5,7 @@ import {
   defaultSettings,
   type NewClient,
 } from '../../capabilities/oidc/clients/clients.ts';
+import { splitTrusts } from '../../capabilities/oidc/machines/trust.ts';
 import type { NewResource } from '../../capabilities/oidc/resources/resources.ts';
 import type { StoredGroup } from '../../core/users/groups.ts';
 import { readNames } from '../../core/users/scopes.ts';
@@ -24,7 +25,9 @@ export const newGroup = { description: '', scopes: [], secondFactor: false };
 
 const toValue = ({ list, boolean }: Field, text: string): unknown => {
   if (boolean) return text === 'true';
-  return list ? readNames(text.replaceAll('\n', ' ')) : text;
+  if (!list) return text;
+  // Only a trust may have blanks, in the value of a claim.
+  return text.includes('issuer=') ? splitTrusts(text) : readNames(text.replaceAll('\n', ' '));
 };
 
 /** Has the fields of the API, so that a setting that is added there is here, too. */
@@ -38,10 +41,15 @@ function fieldsOf(client: ClientSettings, isPublic: boolean): ObjectDocument {
   );
 }
 
+function grantOf({ machine, trusts }: Pick<ClientSettings, 'machine' | 'trusts'>): ObjectDocument {
+  const granted_by = [machine, ...trusts].find((grant) => grant?.grantedBy !== undefined)?.grantedBy;
+  return granted_by === undefined ? {} : { granted_by };
+}
+
 /** A program that an administrator has allowed to act differs from the one of a file, which the operator allows. */
 export const clientDocument = (client: ClientSettings, isPublic: boolean): ObjectDocument => ({
   ...fieldsOf(client, isPublic),
-  ...(client.machine?.grantedBy !== undefined && { granted_by: client.machine.grantedBy }),
+  ...grantOf(client),
 });
 
 export const isPublicClient = ({ secrets }: Pick<Client, 'secrets'>): boolean => secrets === undefined;

@@ -128,7 +128,7 @@ async function addClient(
   const none = options.showsSecrets ? undefined : [];
   const secrets = given === undefined ? none : [givenSecret(given, secretOfFile, Date.now())];
   const added = await clientAdministration.addClient({ ...client, id, secrets, appliedBy });
-  if (!isPublic && secrets?.length === 0) applied.withoutSecret.push(id);
+  if (!isPublic && client.trusts.length === 0 && secrets?.length === 0) applied.withoutSecret.push(id);
   if (added.secret !== undefined) applied.secrets.push({ clientId: id, secret: added.secret });
   const fields = differencesOf(newClientDocument({ isPublic: false }), clientDocument(client, isPublic));
   note(applied, 'client', id, fields, true);

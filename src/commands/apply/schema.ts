@@ -8,7 +8,11 @@ export const mostUsers = 1000;
 
 const text = (description: string, rest: object = {}) => ({ type: 'string', description, ...rest });
 const flag = (description: string) => ({ type: 'boolean', description });
-const texts = (description: string) => ({ type: 'array', description, items: { type: 'string', maxLength: 255 } });
+const texts = (description: string, maxLength = 255) => ({
+  type: 'array',
+  description,
+  items: { type: 'string', maxLength },
+});
 
 const entries = (description: string, maxItems: number, required: string[], properties: object) => ({
   type: 'array',
@@ -20,7 +24,8 @@ const entries = (description: string, maxItems: number, required: string[], prop
 /** Returns the schema of a field that the API has too. */
 function propertyOf({ description, list, boolean, maxLength = 254 }: Field): object {
   if (boolean) return flag(description);
-  return list ? { ...texts(description), maxItems: 50 } : text(description, { maxLength });
+  // The API has a limit for all texts of a list together.
+  return list ? { ...texts(description, maxLength), maxItems: 50 } : text(description, { maxLength });
 }
 
 /** The schema of a file of `janua apply`, which `npm run reference` publishes. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -40,6 +41,9 @@ describe('the recipes for applications', () => {
     const cli = new URL('../../../src/cli.ts', import.meta.url).href;
     const program = join(workplace.folder, 'run-all.mjs');
     await writeFile(program, runAll);
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const keys = [{ ...publicKey.export({ format: 'jwk' }), kid: '1', alg: 'ES256' }];
+    await writeFile(join(workplace.folder, 'cluster.json'), JSON.stringify({ keys }));
     const run = promisify(execFile)(process.execPath, [program, cli, JSON.stringify(all)], { cwd: workplace.folder });
     const refused = await run.then(
       () => '',
