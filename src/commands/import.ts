@@ -1,7 +1,8 @@
 import { open, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { type ImportOptions, importRows, noRows } from '../core/users/import-rows.ts';
+import { labelOf } from '../core/users/imports.ts';
 import { mayNotRead } from '../ground/config/account-name.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { printable } from '../ground/text/printable.ts';
@@ -10,8 +11,9 @@ import { requireOwnUsers } from './users.ts';
 
 /** Imports users from a file. A signal ends the import after its batch. The next run continues, because existing users stay as they are. */
 export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?: boolean }) =>
-  administer('janua users import', async ({ importUsers, groups }, caller) => {
+  administer('janua users import', async ({ importUsers, imports, groups }, caller) => {
     const addUsers = requireOwnUsers(importUsers);
+    const made = requireOwnUsers(imports).begin(path === '-' ? '' : labelOf(basename(path)));
     const knownGroups = new Set(await groups.names());
     const { input, progress } = await openInput(path);
     const terminal = createTerminal();
@@ -24,7 +26,7 @@ export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?
     const options: ImportOptions = {
       knownGroups,
       // Each batch is one event: an event for each user would hide every other event of the day.
-      addUsers: (users) => addUsers(users, { actor: { caller }, isRehearsal: dryRun }),
+      addUsers: (users) => addUsers(users, { import: made, actor: { caller }, isRehearsal: dryRun }),
       refuse: (line, { message }) => terminal.print(`line ${line}: ${message}`),
       onBatch: (rows) => terminal.showProgress(rows, progress()),
       isStopped: () => isStopped,

@@ -177,6 +177,12 @@ function addUsers(program: Command): void {
   add(users, 'import <file>', 'add users from CSV or JSON lines, with their password hashes; - reads standard input')
     .option('--dry-run', 'only show which rows would be refused')
     .action(from(() => import('./import.ts'), 'importUsers'));
+  const importsFile = () => import('./imports.ts');
+  add(users, 'imports', 'list the latest imports, and how many of their users have signed in')
+    .option(...json)
+    .action(from(importsFile, 'listImports'));
+  const undo = 'remove the users of an import, all or none, while none has signed in or chosen a password';
+  add(users, 'undo-import <id>', undo).action(from(importsFile, 'undoImport'));
   add(users, 'export', 'print all users as CSV, as `import` reads them')
     .option(...json)
     .option('--with-hashes', 'also the password hashes: keep the output secret')

@@ -42,6 +42,7 @@ import { hasForeignPassword } from './users/account.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
 import { ChangeRefused, tooManyChanges } from './users/change-refused.ts';
 import { createImportUsers } from './users/import-users.ts';
+import { createImports } from './users/imports.ts';
 import { createLastLogins } from './users/last-logins.ts';
 import { openUsers } from './users/open-users.ts';
 import { removeAccounts } from './users/registry.ts';
@@ -204,9 +205,11 @@ export async function createCore(options: CoreOptions) {
     hashing: hashing.load,
     queuedMails: outbox.countQueued,
   });
+  const imports = registry && createImports(database, registry, now);
   const administration: AdministrationOptions = {
     users,
     registry,
+    imports,
     holdNew: directory.holdNew,
     changeAny,
     groups,
@@ -293,7 +296,9 @@ export async function createCore(options: CoreOptions) {
     encryptionKeys,
     /** The outbox, and the mailer that adds to it. Undefined if no mail is sent. */
     ...works,
-    importUsers: registry && createImportUsers(database, registry, groups, audit),
+    /** Undefined with a team's own table, like `importUsers`. */
+    imports,
+    importUsers: registry && imports && createImportUsers(database, registry, groups, imports, audit),
     shownSettings: showSettings(settings, overrides.given),
     loadKey: (name: KeyName) => loadKey(database, name),
     /** Replaces a key with a new one. This process keeps using the old one. */
@@ -318,6 +323,7 @@ export async function createCore(options: CoreOptions) {
       await removeDetached();
       const retained = now() - settings.AUDIT_RETENTION_DAYS * millisecondsPerDay;
       await removeInBatches((limit) => recording.auditTrail.removeBefore(retained, limit));
+      await imports?.clean();
       await outbox.removeGivenUp();
       await ports.clean();
     },

@@ -22,9 +22,14 @@ const longestBoundary = 70;
 /**
  * Lets the forms of an app's routes send text files. A file replaces text fields of the same name. Only for routes of signed-in users:
  * their guard runs before a body is read.
+ * @param describe returns fields that a file adds to the form, such as its name
  * @param requireMaySend throws if the body of a request must not be read
  */
-export function acceptFiles(app: App, requireMaySend: (request: Request) => Promise<void>): void {
+export function acceptFiles(
+  app: App,
+  describe: (file: File) => Readonly<Record<string, string>>,
+  requireMaySend: (request: Request) => Promise<void>,
+): void {
   app.addHook('preParsing', async (request) => {
     if (request.method === 'POST') await requireMaySend(request);
   });
@@ -39,11 +44,11 @@ export function acceptFiles(app: App, requireMaySend: (request: Request) => Prom
         throw new BrokenForm();
       });
       const sent = Map.groupBy(form, ([name]) => name);
-      return Object.fromEntries(
-        await Promise.all(
-          Array.from(sent, async ([name, entries]) => [name, await textOf(entries.map(([, value]) => value))]),
-        ),
+      const file = Array.from(form, ([, value]) => value).find(isFile);
+      const texts = await Promise.all(
+        Array.from(sent, async ([name, entries]) => [name, await textOf(entries.map(([, value]) => value))]),
       );
+      return { ...Object.fromEntries(texts), ...(file && describe(file)) };
     },
   );
 }
@@ -68,9 +73,12 @@ function hasFewParts(body: Buffer, boundary: string | undefined): boolean {
   return count <= mostParts;
 }
 
+/** A form without a chosen file sends an empty one. */
+const isFile = (value: string | File): value is File => typeof value !== 'string' && value.size > 0;
+
 /** Returns the texts of a field as other forms do: one text, or a list if the field was sent several times. */
 async function textOf(sent: readonly (string | File)[]): Promise<string | string[] | undefined> {
-  const files = sent.filter((value) => typeof value !== 'string' && value.size > 0) as File[];
+  const files = sent.filter(isFile);
   const texts =
     files.length > 0
       ? await Promise.all(files.map(async (file) => decodeText(Buffer.from(await file.arrayBuffer()))))

@@ -253,7 +253,13 @@ async function* usersAndGroups(page: Page, { username }: Person): AsyncGenerator
   await administration.changeGroups(username, { add: ['admins'] });
   await groups.add({ name: 'g'.repeat(63), description: 'W'.repeat(100), scopes: [] });
   await signIn(page, username);
-  yield* openEach(page, ['/admin/users', '/admin/users/add', '/admin/users/import', '/admin/groups']);
+  yield* openEach(page, [
+    '/admin/users',
+    '/admin/users/add',
+    '/admin/users/import',
+    '/admin/users/imports',
+    '/admin/groups',
+  ]);
   const { user } = (await users.findByUsername(username)) ?? {};
   const actions = ['', '/disable', '/groups', '/remove-factors'];
   yield* openEach(

@@ -173,3 +173,35 @@ test('a file that is none, and a header that names no column, are refused', asyn
   assert.match(shut.stderr, line);
   assert.equal(line.exec(shut.stderr)?.[1], userInfo().username);
 });
+
+test('imports are listed with their files, and one is undone', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const path = join(workplace.folder, 'people.csv');
+  await writeFile(path, `${header}${row(0)}${row(1)}`);
+  await workplace.run(['users', 'import', path, '--dry-run']);
+  assert.match((await workplace.run(['users', 'imports'])).stdout, /^There are no imports/);
+  await workplace.run(['users', 'import', path]);
+  await workplace.run(['users', 'import', '-'], { input: `${header}${row(2)}` });
+  const { stdout } = await workplace.run(['users', 'imports', '--json']);
+  const listed = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    listed.map(({ label, added, left, used, operator }) => [label, added, left, used, operator.split(' ')[0]]),
+    [
+      ['', 1, 1, 0, userInfo().username],
+      ['people.csv', 2, 2, 0, userInfo().username],
+    ],
+  );
+  const { id } = listed[1];
+  const table = (await workplace.run(['users', 'imports'])).stdout;
+  assert.match(table, /^ID +LABEL +TIME +BY +ADDED +LEFT +IN USE\n/);
+  assert.match(table, /people\.csv .* 2 +2 +0\n/);
+  const undone = await workplace.run(['users', 'undo-import', id]);
+  assert.deepEqual(undone, { code: 0, stdout: 'The import is undone. Removed users: 2.\n', stderr: '' });
+  const again = await workplace.run(['users', 'undo-import', id]);
+  assert.deepEqual(again, { code: 1, stdout: '', stderr: 'There is no import with that id.\n' });
+  assert.match((await workplace.run(['users', 'list'])).stdout, /person2@/);
+  assert.match((await workplace.run(['audit'])).stdout, /import undone .*, 2 in all/);
+});

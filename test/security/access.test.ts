@@ -286,6 +286,8 @@ const pagesByScope: Record<string, readonly string[]> = {
     'GET /admin/users/add',
     'GET /admin/users/import',
     'POST /admin/users/import',
+    'GET /admin/users/imports',
+    'POST /admin/users/imports/undo',
     ...['name', 'handle', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
       formOf('/admin/users/:id'),
     ),
@@ -398,6 +400,7 @@ const askingPages: Record<string, readonly string[]> = {
   '/admin/groups': ['groups', 'groups/scopes', 'groups/remove'],
   '/account/sessions': ['sessions/end', 'sessions/end-others'],
   '/admin/users/import': ['users/import'],
+  '/admin/users/imports': ['users/imports/undo'],
   ...Object.fromEntries(
     ['add', ':id/change', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove']
       .map((name) => `clients/${name}`)
@@ -415,6 +418,7 @@ const listPages = [
   '/account/sign-in-methods',
   '/admin/groups',
   '/admin/resources',
+  '/admin/users/imports',
 ];
 
 describe('a fresh proof of identity', () => {

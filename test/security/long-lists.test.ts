@@ -64,9 +64,17 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
         last_name: 'Archer',
       },
       ...{ demo: 0, disabled: 0, created_at: at(index), password_changed_at: at(index) },
+      import_id: timed(index % 100),
     }),
   ],
   janua_handles: 'none',
+  janua_imports: [
+    100,
+    (index) => ({
+      id: timed(index),
+      ...{ label: `people-${index}.csv`, actor_id: null, operator: 'root', added: 9, created_at: at(index) },
+    }),
+  ],
   janua_sources: 'none',
   janua_sessions: [
     99,

@@ -36,7 +36,10 @@ export const admin = defineCapability({
     (await import('./overview.routes.ts')).addOverview(app, parts, withOwnCommand);
     (await import('./users.routes.ts')).addUsers(app, parts, options);
     (await import('./user.routes.ts')).addUser(app, parts, options);
-    if (options.features.ownAccounts) (await import('./user-files.routes.ts')).addUserFiles(app, parts);
+    if (options.features.ownAccounts) {
+      (await import('./user-files.routes.ts')).addUserFiles(app, parts);
+      (await import('./imports.routes.ts')).addImports(app, parts);
+    }
     (await import('./audit.routes.ts')).addAudit(app, parts, options.events);
     (await import('./throttle.routes.ts')).addThrottle(app, parts);
     (await import('./mail.routes.ts')).addMail(app, parts, options.features);

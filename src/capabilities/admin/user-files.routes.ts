@@ -6,6 +6,7 @@ import type { Core } from '../../core/core.ts';
 import { Unreadable } from '../../core/users/change-refused.ts';
 import { exportLines, importColumns } from '../../core/users/import-columns.ts';
 import { type ImportOptions, importRows, noRows } from '../../core/users/import-rows.ts';
+import { labelOf, longestLabel } from '../../core/users/imports.ts';
 import { createTurns } from '../../ground/faults/turns.ts';
 import { tag } from '../../web/admin-pages.ts';
 import { acceptFiles, uploadLimit } from '../../web/file-upload.ts';
@@ -36,12 +37,12 @@ const resultSchema = object('What the import did, or would do', {
 });
 
 /** Collects the rows that an import has refused, for correction: below the header of a CSV, and numbered by their new lines. */
-function keepRefused(rows: string, refused: readonly RefusedRow[], refusedLines: readonly number[]) {
+function keepRefused(rows: string, label: string, refused: readonly RefusedRow[], refusedLines: readonly number[]) {
   const lines = rows.split(/\r\n|\r|\n/);
   const header = rows.trimStart().startsWith('{') ? [] : lines.filter((line) => line.trim() !== '').slice(0, 1);
   const kept = [...header, ...refusedLines.map((line) => lines[line - 1] ?? '')];
   const numbered = refused.map(({ detail }, index) => ({ line: header.length + index + 1, detail }));
-  return { refused: numbered, values: { rows: refusedLines.length === 0 ? '' : kept.join('\n') } };
+  return { refused: numbered, values: refusedLines.length === 0 ? { rows: '' } : { rows: kept.join('\n'), label } };
 }
 
 interface RefusedRow {
@@ -49,7 +50,9 @@ interface RefusedRow {
   readonly detail: string;
 }
 
-type Parts = Pick<Core, 'users' | 'importUsers' | 'groups' | 'audit' | 'access'>;
+const describeFile = ({ name }: File) => ({ label: labelOf(name) });
+
+type Parts = Pick<Core, 'users' | 'imports' | 'importUsers' | 'groups' | 'audit' | 'access'>;
 
 /** Adds the import and the export of users, by the rules of `janua users import` and `export`. */
 export function addUserFiles(app: App, parts: () => Parts): void {
@@ -75,7 +78,7 @@ export function addUserFiles(app: App, parts: () => Parts): void {
   });
 
   app.register(async (uploads: App) => {
-    acceptFiles(uploads, async (request) => {
+    acceptFiles(uploads, describeFile, async (request) => {
       requireMayImport(request);
       await request.proveFresh(undefined);
     });
@@ -90,7 +93,7 @@ const batchTurns = createTurns({ part: 'Import', atOnce: 1, waiting: 20, rests: 
 const importTurns = createTurns({ part: 'Import', atOnce: 1, waiting: 20 });
 
 /** Requires all rights, because an imported password hash or group could grant any of them. @throws {Refusal} `only-admins` */
-function requireMayImport(request: Request): void {
+export function requireMayImport(request: Request): void {
   if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
 }
 
@@ -113,6 +116,11 @@ function addImport(app: App, parts: () => Parts): void {
         description: `CSV with a header, or JSON lines: ${importColumns.join(', ')}. A page can send a file`,
         examples: ['username,first_name,last_name\nann@example.com,Ann,Archer'],
       },
+      label: {
+        maxLength: longestLabel,
+        description: 'Names the import in the list of imports. A page takes the name of the file',
+        examples: ['people.csv'],
+      },
       dry_run: { boolean: true, description: 'Whether to only say what would be added' },
     },
     answer: json('What the import did', resultSchema),
@@ -121,9 +129,10 @@ function addImport(app: App, parts: () => Parts): void {
       requireMayImport(request);
       return { columns: importColumns };
     },
-    async submit(request, reply, { rows, dry_run }) {
+    async submit(request, reply, { rows, label = '', dry_run }) {
       requireMayImport(request);
-      const { importUsers, groups } = parts();
+      const { importUsers, imports, groups } = parts();
+      const made = imports?.begin(labelOf(label.trim()));
       const isRehearsal = dry_run === 'true';
       const counts = noRows();
       const refusedLines: number[] = [];
@@ -139,7 +148,8 @@ function addImport(app: App, parts: () => Parts): void {
         addUsers: (users) =>
           batchTurns.take(
             work,
-            async () => (await importUsers?.(users, { actor: actorOf(request), isRehearsal })) ?? 0,
+            async () =>
+              (made && (await importUsers?.(users, { import: made, actor: actorOf(request), isRehearsal }))) ?? 0,
           ),
         refuse,
       };
@@ -158,9 +168,12 @@ function addImport(app: App, parts: () => Parts): void {
         refused,
         more_refused: refusedLines.length - refused.length,
         columns: importColumns,
-        values: { rows },
+        values: { rows, label },
         // If the header is wrong, all rows stay in the form for correction.
-        ...(request.format === 'html' && !isRehearsal && counts.rows > 0 && keepRefused(rows, refused, refusedLines)),
+        ...(request.format === 'html' &&
+          !isRehearsal &&
+          counts.rows > 0 &&
+          keepRefused(rows, label, refused, refusedLines)),
         errors: {},
       });
     },

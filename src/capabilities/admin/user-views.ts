@@ -10,6 +10,7 @@ declare module '../../web/view.ts' {
   interface Pages {
     'capabilities/admin/user': ReturnType<typeof describeUserPage>;
     'capabilities/admin/users': ReturnType<typeof describeUsers>;
+    'capabilities/admin/imports': ReturnType<typeof describeImports>;
     'capabilities/admin/user-action': ReturnType<typeof describeAction>;
     'capabilities/admin/add-user': ReturnType<typeof describeNewUser>;
     'capabilities/admin/import-users': ReturnType<typeof describeImport>;
@@ -277,4 +278,38 @@ export const userView = view('capabilities/admin/user', describeUserPage);
 export const usersView = view('capabilities/admin/users', describeUsers);
 export const actionView = view('capabilities/admin/user-action', describeAction);
 export const newUserView = view('capabilities/admin/add-user', describeNewUser);
+interface Imports extends Listed {
+  readonly imports: readonly {
+    readonly id: string;
+    readonly label: string;
+    readonly actor: string | null;
+    readonly operator: string | null;
+    readonly created_at: string;
+    readonly added: number;
+    readonly left: number;
+    readonly used: number;
+  }[];
+}
+
+function describeImports({ imports, ...list }: Imports, page: Page) {
+  const { words, interpolate, plural, timeOf, confirm } = page;
+  const { users: texts, audit } = words.admin;
+  return {
+    ...list,
+    confirms: confirm,
+    imports: imports.map(({ id, label, actor, operator, created_at, added, left, used }) => {
+      const by = actor ?? operator;
+      return {
+        ...{ id, name: label || texts.unlabelled, time: timeOf('{time}', created_at) },
+        by: by && interpolate(audit.by, { name: by }),
+        added: plural(texts.added, added),
+        left: left < added ? plural(texts.left, left) : undefined,
+        used: used > 0 ? plural(texts.used, used) : undefined,
+        removal: used === 0 && confirm === undefined ? plural(texts.undoLead, left) : undefined,
+      };
+    }),
+  };
+}
+
+export const importsView = view('capabilities/admin/imports', describeImports);
 export const importView = view('capabilities/admin/import-users', describeImport);

@@ -39,6 +39,12 @@ export const changeRefusals = {
     status: 409,
     detail: 'There are as many as may be kept. Remove one that is not needed, and try again',
   },
+  'no-such-import': { name: 'no-such-import', status: 404, detail: 'There is no such import' },
+  'import-in-use': {
+    name: 'import-in-use',
+    status: 409,
+    detail: 'Users of the import have signed in, or chosen a password. Remove the others one by one',
+  },
   'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
   'group-demands-factor': {
     name: 'group-demands-factor',
@@ -47,11 +53,14 @@ export const changeRefusals = {
   },
 } as const satisfies Readonly<Record<ChangeFault, Answer>>;
 
-/** Converts an error of `hold` or `change` to a refusal. For the code `change-refused`, only the message of the error gives the reason. */
+/** Codes whose details are the messages of their errors: only these give the reason, or a number. */
+const explained: ReadonlySet<ChangeFault> = new Set(['change-refused', 'import-in-use']);
+
+/** Converts an error of `hold` or `change` to a refusal. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof AccountChanged) return new Refusal(notAuthenticated);
   if (!(error instanceof ChangeRefused)) return undefined;
   const answer = changeRefusals[error.code];
-  const adapted = error.code === 'change-refused' ? { ...answer, detail: error.message } : answer;
+  const adapted = explained.has(error.code) ? { ...answer, detail: error.message } : answer;
   return new Refusal(adapted, answer.status === tooMany.status ? 60 : undefined);
 }

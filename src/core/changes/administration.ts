@@ -10,6 +10,7 @@ import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
 import { type NameParts, requireFreeHandle, requireHandle, setHandle } from '../users/handles.ts';
 import type { Held, HoldNew } from '../users/held.ts';
+import type { Imports } from '../users/imports.ts';
 import { requireEmail } from '../users/require-details.ts';
 import type { RequireRights } from '../users/scopes.ts';
 import { hasName, type User } from '../users/user.ts';
@@ -37,6 +38,8 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'>, Pick<
   /** The directory `users`, if this server may change it. Undefined for a team's own table. */
   readonly registry: UserRegistry | undefined;
   readonly groups: Groups;
+  /** Undefined for a team's own table. */
+  readonly imports: Pick<Imports, 'undo'> | undefined;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -70,7 +73,18 @@ export function createAdministration(
 ) {
   const { users, audit } = options;
   const acting = createActing(options, actor, requireRights);
-  const { verification, requireRegistry, find, adopt, judge, requireAccount, change, changeFound, recordIn } = acting;
+  const {
+    verification,
+    requireRegistry,
+    find,
+    adopt,
+    judge,
+    requireAccount,
+    change,
+    changeFound,
+    recordIn,
+    recording,
+  } = acting;
   const { setGroupsOf, ...groups } = createGroupAdministration(options, acting);
 
   const setDisabled = (reference: UserReference, disabled: boolean) =>
@@ -179,6 +193,13 @@ export function createAdministration(
         await registry.remove(held);
         return true;
       }),
+
+    /** Removes the users of an import, all or none, and returns how many there were. No user may have signed in yet. */
+    async undoImport(id: string): Promise<number> {
+      requireRegistry();
+      const record = recording('import-undone', { about: id });
+      return (await options.imports?.undo(id, requireRights, record)) ?? 0;
+    },
 
     /** Mails the user a link that sets a new password. A user who has not used the invitation yet gets the invitation again. */
     async sendReset(reference: UserReference): Promise<void> {

@@ -15,7 +15,9 @@ export type ChangeFault =
   | 'no-mail'
   | 'too-many-mails'
   | 'too-many-changes'
-  | 'too-many-kept';
+  | 'too-many-kept'
+  | 'no-such-import'
+  | 'import-in-use';
 
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {

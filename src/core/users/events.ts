@@ -32,6 +32,13 @@ export const events = {
     level: 'info',
     words: 'Users were imported',
   },
+  'import-undone': {
+    isChange: true,
+    vocabulary: 'user_deleted',
+    by: 'operator',
+    level: 'warn',
+    words: 'An import was undone, which removed its users',
+  },
   'users-exported': {
     vocabulary: 'sensitive_read',
     by: 'operator',

@@ -4,9 +4,11 @@ import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import { type Groups, inGroupsTransaction } from './groups.ts';
 import type { ImportedUser } from './import-columns.ts';
+import type { Imports, NewImport } from './imports.ts';
 import type { UserRegistry } from './user-directory.ts';
 
 export interface ImportBy {
+  readonly import: NewImport;
   readonly actor: { readonly caller: Caller; readonly actorId?: string };
   /** Whether this is a dry run, which adds nothing. */
   readonly isRehearsal: boolean;
@@ -20,24 +22,29 @@ export function createImportUsers(
   database: Database,
   registry: UserRegistry,
   groups: Groups,
+  imports: Pick<Imports, 'noteIn'>,
   audit: Pick<Audit<never, 'users-imported'>, 'recordIn'>,
 ) {
   async function addIn(
     db: Database,
     users: readonly ImportedUser[],
-    { actor, isRehearsal }: ImportBy,
+    { actor, isRehearsal, import: made }: ImportBy,
   ): Promise<number> {
     const names = users.map(({ username }) => username);
     const taken = await registry.findTaken(names, db);
     const added = users.filter(({ username }) => !taken.has(username));
     if (isRehearsal || added.length === 0) return added.length;
-    const ids = await registry.addAll(added, db);
+    const ids = await registry.addAll(
+      added.map((user) => ({ ...user, importId: made.id })),
+      db,
+    );
+    await imports.noteIn(db, made, actor, added.length);
     const members = added.map(({ username, groups: names }, index) => ({ id: ids[index] ?? '', username, names }));
     await groups.addMembers(
       members.filter(({ names }) => names.length > 0),
       db,
     );
-    await audit.recordIn(db, { kind: 'users-imported', ...actor, count: added.length });
+    await audit.recordIn(db, { kind: 'users-imported', ...actor, about: made.id, count: added.length });
     return added.length;
   }
 

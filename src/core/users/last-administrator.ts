@@ -67,6 +67,19 @@ export function createRequireOther(options: LastAdministratorOptions) {
   };
 }
 
+/** Returns a function that makes a change to any number of users. It refuses the change if that leaves no administrator who can sign in. */
+export function createKeepAdministrator(options: LastAdministratorOptions) {
+  const hasAdministrator = async (db: Database) => {
+    const { inGroup, listed } = await findAdministrators(db, options);
+    return inGroup.length + listed.length > 0;
+  };
+  return async (db: Database, change: () => Promise<void>): Promise<void> => {
+    const had = await hasAdministrator(db);
+    await change();
+    if (had && !(await hasAdministrator(db))) throw lastAdministrator();
+  };
+}
+
 /** Selects the ids of users who can sign in without a password. */
 function selectOtherWays(db: Database, { passkeys, upstreams }: OtherWaysIn) {
   const withPasskey = db.selectFrom('janua_passkeys').select('user_id');

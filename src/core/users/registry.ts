@@ -4,14 +4,18 @@ import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { tablesAboutUsers } from '../../ground/database/tables.ts';
 import { type Account, createStamp, passwordFingerprint, type Verification } from './account.ts';
-import { createRequireOther, type LastAdministratorOptions } from './last-administrator.ts';
+import { createKeepAdministrator, createRequireOther, type LastAdministratorOptions } from './last-administrator.ts';
 import { indexWords, searchRows } from './search.ts';
 import type { NewUser, UserRegistry } from './user-directory.ts';
+
+/** The most accounts that one statement removes. */
+const removedAtOnce = 500;
 
 /** Adds and changes Janua's own accounts. */
 export function createRegistry(database: Database, options: LastAdministratorOptions): UserRegistry {
   const { demoUsers } = options;
   const requireOther = createRequireOther(options);
+  const keepAdministrator = createKeepAdministrator(options);
   const update = (id: string, db: Database) => db.updateTable('janua_users').where('id', '=', id);
 
   async function addAll(users: readonly NewUser[], db: Database): Promise<string[]> {
@@ -77,6 +81,12 @@ export function createRegistry(database: Database, options: LastAdministratorOpt
       await removeAccounts([id], db);
     },
 
+    removeAll: (ids, db) =>
+      keepAdministrator(db, async () => {
+        for (let first = 0; first < ids.length; first += removedAtOnce)
+          await removeAccounts(ids.slice(first, first + removedAtOnce), db);
+      }),
+
     requireOtherAdministrator: requireOther,
   };
 }
@@ -101,6 +111,7 @@ const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, la
   language: language ?? null,
   address_proof: user.addressProof ?? null,
   added_by: user.addedBy ?? null,
+  import_id: user.importId ?? null,
   ...(user.verification === undefined ? { verified_address: '' } : verifiedColumns(username, user.verification)),
 });
 

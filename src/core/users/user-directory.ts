@@ -121,6 +121,8 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
   readonly disabled?: boolean;
   /** The client id of the program that adds the user. */
   readonly addedBy?: string | undefined;
+  /** The id of the import that adds the user. */
+  readonly importId?: string;
 }
 
 /** Returns the filter that finds the events of an account (`eventsOf`). @param from the earliest time, in milliseconds since 1970 */
@@ -165,5 +167,7 @@ export interface UserRegistry {
   setDisabled(held: Held, disabled: boolean): Promise<void>;
   /** Must run in an `inGroupsTransaction`. @throws {ChangeRefused} `last-administrator` */
   remove(held: Held): Promise<void>;
+  /** Removes users in an `inGroupsTransaction` that has locked their rows. @throws {ChangeRefused} `last-administrator` */
+  removeAll(ids: readonly string[], db: Database): Promise<void>;
   requireOtherAdministrator: RequireOtherAdministrator;
 }

@@ -69,11 +69,24 @@ export const rows = {
     verified_at: generated(nullable(time)),
     /** The client id of the program that added the user. NULL for users that a person or a command added. */
     added_by: generated(nullable('')),
+    /** The import that added the user (`janua_imports`), which may be forgotten. NULL for other users. */
+    import_id: generated(nullable('')),
     /** A counter. A transaction locks the row by increasing it (`countChange`). */
     changes: generated(time),
   },
   /** The accounts that have, or had, a handle, by its digest. The row stays when the account is gone. */
   janua_handles: { digest: '', user_id: '' },
+  /** Imports of users, the newest of them. Ids are in order of time. Either `actor_id` or `operator` names the actor. */
+  janua_imports: {
+    id: '',
+    /** The name of the file, or empty. */
+    label: '',
+    actor_id: nullable(''),
+    operator: nullable(''),
+    /** How many users it added. */
+    added: 0,
+    created_at: time,
+  },
   /** The source of a team's accounts: its table, its columns and the kind of its ids (`core/users/source/origin.ts`). */
   janua_sources: { name: '', origin: '' },
   janua_sessions: {

@@ -57,6 +57,11 @@ export const tables = {
       'each costs an address that proves itself, an administrator, or a row of the team’s table: mails and sign-ups have limits',
   },
   janua_handles: { rights: added, bound: '`mostHandles` for each account: core/users/handles.ts' },
+  janua_imports: {
+    rights: all,
+    only: 'own-accounts',
+    bound: { of: 'administrators', name: 'imports that can be undone', most: 100, oldestBy: 'created_at' },
+  },
   janua_sources: { rights: kept, only: 'own-table', bound: byOperator },
   janua_sessions: {
     rights: all,

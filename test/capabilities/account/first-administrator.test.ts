@@ -75,7 +75,11 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const makers: ((janua: TestJanua) => Promise<unknown>)[] = [
         ({ services }) => services.administration.setGroups(ann.username, ['admins']),
         ({ services }) =>
-          services.importUsers?.([imported], { actor: { caller }, isRehearsal: false }) ?? assert.fail(),
+          services.importUsers?.([imported], {
+            import: { id: 'first', label: '' },
+            actor: { caller },
+            isRehearsal: false,
+          }) ?? assert.fail(),
       ];
       for (const make of makers) {
         await using janua = await open();

@@ -9,6 +9,7 @@ import { createGroups } from '../../../src/core/users/groups.ts';
 import { type ImportedUser, type ImportRow, readImportRow } from '../../../src/core/users/import-columns.ts';
 import { importRows, noRows } from '../../../src/core/users/import-rows.ts';
 import { createImportUsers } from '../../../src/core/users/import-users.ts';
+import { createImports } from '../../../src/core/users/imports.ts';
 import { onCommit } from '../../../src/ground/database/transaction.ts';
 import { readList } from '../../../src/web/list.ts';
 import { openMigrated } from '../../ground/database/open.ts';
@@ -39,7 +40,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await groups.add({ name: 'staff', description: '', scopes: ['reports:read'] });
       await groups.add({ name: 'night-shift', description: '', scopes: ['reports:write'] });
       const imported: (number | undefined)[] = [];
-      const addUsers = createImportUsers(opened.database, users, groups, {
+      const imports = createImports(opened.database, users, Date.now);
+      const made = imports.begin('people.csv');
+      const addUsers = createImportUsers(opened.database, users, groups, imports, {
         recordIn: async (db, { count }) => onCommit(db, () => imported.push(count)),
       });
       const actor = { caller: { route: 'janua users import' } };
@@ -48,7 +51,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         ...opened,
         users,
         groups,
-        add: (added: readonly ImportedUser[], isRehearsal = false) => addUsers(added, { actor, isRehearsal }),
+        add: (added: readonly ImportedUser[], isRehearsal = false) =>
+          addUsers(added, { import: made, actor, isRehearsal }),
         imported,
         found: async (query: Record<string, string>) =>
           (await find(readList(query, userRules))).users.map(({ username }) => username),

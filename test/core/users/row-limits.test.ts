@@ -16,6 +16,8 @@ import type { Account } from '../../../src/core/users/account.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
 import { createHold, type Held, type Hold, provedBy } from '../../../src/core/users/held.ts';
+import { createImportUsers } from '../../../src/core/users/import-users.ts';
+import { createImports } from '../../../src/core/users/imports.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { type BoundedTable, boundedTables, boundOf } from '../../../src/ground/database/tables.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
@@ -85,7 +87,14 @@ function createDoors(
   const link = { purpose: '', userId: user.id, address: user.username, expiresAt: time * 2 };
   const inRedis = { remove: async () => 0 } as unknown as SessionStore;
   const { remove } = withLastingEnds(inRedis, opened, 60_000, now);
+  const imports = createImports(database, users, now);
+  const addUsers = createImportUsers(database, users, groups, imports, { recordIn: async () => {} });
+  const importOne = (number: number) =>
+    addUsers([{ ...ann, username: `new-${number}@example.com`, groups: [] }], {
+      ...{ import: imports.begin(''), actor: { caller: { route: 'test' } }, isRehearsal: false },
+    });
   return {
+    janua_imports: importOne,
     janua_ended_sessions: (number) => remove([`${number}`.padStart(22, 'x')], user.id),
     janua_tokens: () => tokens.issue(link),
     janua_passkeys: (number) => held((by) => passkeys.add(by, passkey(number), 'A passkey')),
