@@ -303,7 +303,7 @@ function describeImports({ imports, ...list }: Imports, page: Page) {
         ...{ id, name: label || texts.unlabelled, time: timeOf('{time}', created_at) },
         by: by && interpolate(audit.by, { name: by }),
         added: plural(texts.added, added),
-        left: left < added ? plural(texts.left, left) : undefined,
+        left: left < added ? plural(texts.left, left) : '',
         used: used > 0 ? plural(texts.used, used) : undefined,
         removal: used === 0 && confirm === undefined ? plural(texts.undoLead, left) : undefined,
       };
