@@ -26,7 +26,7 @@ export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?
     const options: ImportOptions = {
       knownGroups,
       // Each batch is one event: an event for each user would hide every other event of the day.
-      addUsers: (users) => addUsers(users, { import: made, actor: { caller }, isRehearsal: dryRun }),
+      addUsers: (users, refuse) => addUsers(users, { import: made, actor: { caller }, isRehearsal: dryRun }, refuse),
       refuse: (line, { message }) => terminal.print(`line ${line}: ${message}`),
       onBatch: (rows) => terminal.showProgress(rows, progress()),
       isStopped: () => isStopped,

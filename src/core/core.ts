@@ -298,7 +298,8 @@ export async function createCore(options: CoreOptions) {
     ...works,
     /** Undefined with a team's own table, like `importUsers`. */
     imports,
-    importUsers: registry && imports && createImportUsers(database, registry, groups, imports, audit),
+    importUsers:
+      registry && imports && createImportUsers(database, registry, groups, imports, audit, () => ports.listClients()),
     shownSettings: showSettings(settings, overrides.given),
     loadKey: (name: KeyName) => loadKey(database, name),
     /** Replaces a key with a new one. This process keeps using the old one. */

@@ -102,7 +102,7 @@ test('an export can be imported elsewhere, and has hashes only if they are asked
   const people = [
     { username: '=cmd@example.com', first_name: '@SUM(1)', last_name: 'A "B", C', groups: ['admins'], disabled: false },
     { username: 'ann@example.com', first_name: 'Änn', last_name: '', groups: [], disabled: true },
-  ].map((person) => ({ ...person, password_hash: demoHash }));
+  ].map((person) => ({ ...person, handle: person.disabled ? 'annie' : '', password_hash: demoHash }));
   const input = people.map((person) => JSON.stringify(person)).join('\n');
   assert.equal((await workplace.run(['users', 'import', '-'], { input })).stderr, '');
   await using other = await createMigratedWorkplace();

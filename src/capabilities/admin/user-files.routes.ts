@@ -145,11 +145,13 @@ function addImport(app: App, parts: () => Parts): void {
       const work = { places: [], parties: [signedInOf(request).user.id] };
       const options: ImportOptions = {
         knownGroups: new Set(await groups.names()),
-        addUsers: (users) =>
+        addUsers: (users, refuseUser) =>
           batchTurns.take(
             work,
             async () =>
-              (made && (await importUsers?.(users, { import: made, actor: actorOf(request), isRehearsal }))) ?? 0,
+              (made &&
+                (await importUsers?.(users, { import: made, actor: actorOf(request), isRehearsal }, refuseUser))) ??
+              0,
           ),
         refuse,
       };

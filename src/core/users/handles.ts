@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { Database } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { ChangeRefused, Unreadable } from './change-refused.ts';
 import type { Held } from './held.ts';
@@ -78,6 +79,23 @@ async function claim(handle: string, { user, db }: Pick<Held, 'user' | 'db'>): P
   if ((await had.execute()).length > mostHandles)
     throw new ChangeRefused(`An account may have ${mostHandles} handles in its life, and this one has had them.`);
 }
+
+/** Returns those of the handles that new users cannot have. */
+export async function findTakenHandles(
+  handles: readonly string[],
+  clients: readonly { readonly id: string }[],
+  db: Database,
+): Promise<ReadonlySet<string | undefined>> {
+  const given = db.selectFrom('janua_handles').select('digest').where('digest', 'in', handles.map(digestOf));
+  const digests = new Set((await given.execute()).map(({ digest }) => digest));
+  const accounts = await db.selectFrom('janua_users').select('id').where('id', 'in', handles).execute();
+  const ids = new Set([...clients, ...accounts].map(({ id }) => id));
+  return new Set(handles.filter((handle) => digests.has(digestOf(handle)) || ids.has(handle)));
+}
+
+/** Returns the rows of `janua_handles` for new users. */
+export const handleRows = (users: readonly { readonly id: string; readonly handle?: string | undefined | null }[]) =>
+  users.flatMap(({ id, handle }) => (handle ? [{ digest: digestOf(handle), user_id: id }] : []));
 
 export interface NameParts {
   readonly users: Pick<UserDirectory, 'findCandidate' | 'findById'>;

@@ -2,12 +2,16 @@ import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { Unreadable } from './change-refused.ts';
+import { requireHandle } from './handles.ts';
 import { requireEmail, requireName } from './require-details.ts';
 import { readNames } from './scopes.ts';
 import type { ExportedUser, NewUser } from './user-directory.ts';
 
 /** The columns that an import reads and an export writes. The first one is required. */
-export const importColumns = ['username', 'first_name', 'last_name', 'groups', 'disabled', 'password_hash'] as const;
+export const importColumns = [
+  ...(['username', 'first_name', 'last_name', 'handle'] as const),
+  ...(['groups', 'disabled', 'password_hash'] as const),
+] as const;
 
 export type ImportRow = Readonly<Partial<Record<(typeof importColumns)[number], unknown>>>;
 
@@ -20,6 +24,7 @@ const toImportRow = (user: ExportedUser) => ({
   username: user.username,
   first_name: user.firstName,
   last_name: user.lastName,
+  handle: user.handle ?? '',
   groups: user.groups,
   disabled: user.disabled,
   password_hash: user.passwordHash,
@@ -72,10 +77,12 @@ export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>):
   if (!groups.every((name) => typeof name === 'string')) throw new Unreadable('groups must be a list of names.');
   const unknown = groups.find((name) => !knownGroups.has(name));
   if (unknown !== undefined) throw new Unreadable('There is no group {group}.', { group: unknown });
+  const handle = text('handle').trim();
   return {
     username: requireEmail(text('username')),
     firstName: requireName(text('first_name')),
     lastName: requireName(text('last_name')),
+    ...(handle !== '' && { handle: requireHandle(handle) }),
     groups: [...new Set(groups)].sort(),
     disabled: readFlag(row.disabled),
     passwordHash,

@@ -132,12 +132,14 @@ const rowsAtOnce = 500;
 /** Rows that one transaction adds at most, unless one user has more. SQLite holds up all other requests during a transaction. */
 const batchRows = 500;
 
-/** A user has a row of `janua_users`, three words to be found by, and a membership of each group. */
-const rowsOf = ({ groups }: ImportedUser) => 4 + groups.length;
+/** A user has a row of `janua_users`, up to four words to be found by, perhaps a handle, and a membership of each group. */
+const rowsOf = ({ groups }: ImportedUser) => 6 + groups.length;
+
+export type RefuseUser = (user: ImportedUser, reason: Unreadable) => void;
 
 export interface ImportOptions {
-  /** Returns how many of the users were new. */
-  readonly addUsers: (users: readonly ImportedUser[]) => Promise<number>;
+  /** Returns how many of the users were new. @param refuse is called for each user who cannot be added */
+  readonly addUsers: (users: readonly ImportedUser[], refuse: RefuseUser) => Promise<number>;
   readonly knownGroups: ReadonlySet<string>;
   /** Called for each row that is refused. */
   refuse(line: number, reason: Unreadable): void;
@@ -165,6 +167,12 @@ export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
 export async function importRows(input: Readable, options: ImportOptions, counts: ImportCounts): Promise<void> {
   const { addUsers, knownGroups, refuse, onBatch, isStopped } = options;
   const lines = new Map<string, number>();
+  const linesOfHandles = new Map<string, number>();
+
+  function refuseRow(line: number, reason: Unreadable): void {
+    counts.refused += 1;
+    refuse(line, reason);
+  }
 
   function readUser({ line, read }: NumberedRow): ImportedUser[] {
     try {
@@ -172,11 +180,14 @@ export async function importRows(input: Readable, options: ImportOptions, counts
       const first = lines.get(user.username);
       if (first !== undefined) throw new Unreadable('The user is in line {line} too.', { line: first });
       lines.set(user.username, line);
+      if (user.handle === undefined) return [user];
+      const same = linesOfHandles.get(user.handle);
+      if (same !== undefined) throw new Unreadable('The handle is in line {line} too.', { line: same });
+      linesOfHandles.set(user.handle, line);
       return [user];
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;
-      counts.refused += 1;
-      refuse(line, error);
+      refuseRow(line, error);
       return [];
     }
   }
@@ -184,7 +195,8 @@ export async function importRows(input: Readable, options: ImportOptions, counts
   let batch: ImportedUser[] = [];
   let size = 0;
   async function addBatch(): Promise<void> {
-    if (batch.length > 0) counts.added += await addUsers(batch);
+    const refuseUser: RefuseUser = ({ username }, reason) => refuseRow(lines.get(username) ?? 0, reason);
+    if (batch.length > 0) counts.added += await addUsers(batch, refuseUser);
     batch = [];
     size = 0;
     onBatch?.(counts.rows);

@@ -2,10 +2,15 @@ import type { Database } from '../../ground/database/database.ts';
 import { isDuplicate } from '../../ground/database/errors.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
+import { Unreadable } from './change-refused.ts';
 import { type Groups, inGroupsTransaction } from './groups.ts';
+import { findTakenHandles, type NameParts } from './handles.ts';
 import type { ImportedUser } from './import-columns.ts';
+import type { RefuseUser } from './import-rows.ts';
 import type { Imports, NewImport } from './imports.ts';
 import type { UserRegistry } from './user-directory.ts';
+
+type Clients = Awaited<ReturnType<NameParts['listClients']>>;
 
 export interface ImportBy {
   readonly import: NewImport;
@@ -24,15 +29,30 @@ export function createImportUsers(
   groups: Groups,
   imports: Pick<Imports, 'noteIn'>,
   audit: Pick<Audit<never, 'users-imported'>, 'recordIn'>,
+  listClients: NameParts['listClients'] = async () => [],
 ) {
+  /** Leaves out users whose handle is taken. */
+  async function withFreeHandles(db: Database, users: readonly ImportedUser[], clients: Clients, refuse: RefuseUser) {
+    const handles = users.flatMap(({ handle = [] }) => handle);
+    const taken = handles.length === 0 ? new Set() : await findTakenHandles(handles, clients, db);
+    return users.filter((user) => {
+      if (!taken.has(user.handle)) return true;
+      refuse(user, new Unreadable('That handle is taken, or another account has had it.'));
+      return false;
+    });
+  }
+
   async function addIn(
     db: Database,
     users: readonly ImportedUser[],
     { actor, isRehearsal, import: made }: ImportBy,
+    clients: Clients,
+    refuse: RefuseUser,
   ): Promise<number> {
     const names = users.map(({ username }) => username);
     const taken = await registry.findTaken(names, db);
-    const added = users.filter(({ username }) => !taken.has(username));
+    const newcomers = users.filter(({ username }) => !taken.has(username));
+    const added = await withFreeHandles(db, newcomers, clients, refuse);
     if (isRehearsal || added.length === 0) return added.length;
     const ids = await registry.addAll(
       added.map((user) => ({ ...user, importId: made.id })),
@@ -48,8 +68,19 @@ export function createImportUsers(
     return added.length;
   }
 
-  return async (users: readonly ImportedUser[], by: ImportBy): Promise<number> => {
-    const add = () => inGroupsTransaction(database, (db) => addIn(db, users, by));
+  return async (users: readonly ImportedUser[], by: ImportBy, refuse: RefuseUser = () => {}): Promise<number> => {
+    async function add(): Promise<number> {
+      // Before the transaction, because SQLite has no other read meanwhile.
+      const clients = await listClients();
+      // A transaction may run several times, and refuses then anew.
+      let refused: Parameters<RefuseUser>[] = [];
+      const added = await inGroupsTransaction(database, (db) => {
+        refused = [];
+        return addIn(db, users, by, clients, (...row) => refused.push(row));
+      });
+      for (const row of refused) refuse(...row);
+      return added;
+    }
     try {
       return await add();
     } catch (error) {

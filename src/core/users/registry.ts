@@ -4,6 +4,7 @@ import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { tablesAboutUsers } from '../../ground/database/tables.ts';
 import { type Account, createStamp, passwordFingerprint, type Verification } from './account.ts';
+import { handleRows } from './handles.ts';
 import { createKeepAdministrator, createRequireOther, type LastAdministratorOptions } from './last-administrator.ts';
 import { indexWords, searchRows } from './search.ts';
 import type { NewUser, UserRegistry } from './user-directory.ts';
@@ -27,6 +28,7 @@ export function createRegistry(database: Database, options: LastAdministratorOpt
       if (ids.length > 0) await removeAccounts(ids, db);
     }
     await insertAll(db, 'janua_users', rows);
+    await insertAll(db, 'janua_handles', handleRows(rows));
     await insertAll(
       db,
       'janua_search',
@@ -101,6 +103,7 @@ const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, la
   id: randomUUID(),
   login_name: username,
   username,
+  handle: user.handle ?? null,
   password: passwordHash,
   first_name: firstName,
   last_name: lastName,

@@ -7,7 +7,7 @@ import { demoHash } from '../../../src/commands/demo-users.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
 import { type ImportedUser, type ImportRow, readImportRow } from '../../../src/core/users/import-columns.ts';
-import { importRows, noRows } from '../../../src/core/users/import-rows.ts';
+import { importRows, noRows, type RefuseUser } from '../../../src/core/users/import-rows.ts';
 import { createImportUsers } from '../../../src/core/users/import-users.ts';
 import { createImports } from '../../../src/core/users/imports.ts';
 import { onCommit } from '../../../src/ground/database/transaction.ts';
@@ -42,17 +42,24 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const imported: (number | undefined)[] = [];
       const imports = createImports(opened.database, users, Date.now);
       const made = imports.begin('people.csv');
-      const addUsers = createImportUsers(opened.database, users, groups, imports, {
-        recordIn: async (db, { count }) => onCommit(db, () => imported.push(count)),
-      });
+      const addUsers = createImportUsers(
+        opened.database,
+        users,
+        groups,
+        imports,
+        {
+          recordIn: async (db, { count }) => onCommit(db, () => imported.push(count)),
+        },
+        async () => [{ id: 'a-client' }],
+      );
       const actor = { caller: { route: 'janua users import' } };
       const find = createFindUsers(opened.database, users, { groupsInColumn: false }).list;
       return {
         ...opened,
         users,
         groups,
-        add: (added: readonly ImportedUser[], isRehearsal = false) =>
-          addUsers(added, { import: made, actor, isRehearsal }),
+        add: (added: readonly ImportedUser[], isRehearsal = false, refuse?: RefuseUser) =>
+          addUsers(added, { import: made, actor, isRehearsal }, refuse),
         imported,
         found: async (query: Record<string, string>) =>
           (await find(readList(query, userRules))).users.map(({ username }) => username),
@@ -88,6 +95,24 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         'staff person1@example.com',
         'staff person2@example.com',
       ]);
+    });
+
+    test('gives handles, and refuses users whose handle another account or a client has', async () => {
+      await using opened = await open();
+      const { add, users, found } = opened;
+      const named = (index: number, handle: string) => ({ ...person(index, ''), handle });
+      assert.equal(await add([named(0, 'zero'), named(1, 'one')]), 2);
+      assert.equal((await users.findCandidate('zero'))?.account?.user.username, 'person0@example.com');
+      assert.deepEqual(await found({ q: 'one' }), ['person1@example.com']);
+      const batch = [named(0, 'zero'), named(2, 'zero'), named(3, 'a-client'), named(4, 'four')];
+      for (const isRehearsal of [true, false]) {
+        const refused: string[] = [];
+        assert.equal(await add(batch, isRehearsal, ({ username }) => refused.push(username)), 1);
+        assert.deepEqual(refused, ['person2@example.com', 'person3@example.com']);
+      }
+      assert.equal(await users.findByUsername('person2@example.com'), undefined);
+      const both = [5, 6].map((index) => add([named(index, 'same')]));
+      assert.deepEqual((await Promise.all(both)).sort(), [0, 1]);
     });
 
     test('goes on after an interruption, and leaves users who are there as they are', async () => {
@@ -160,6 +185,8 @@ test('a row that cannot be a user is refused', () => {
     [{ ...good, groups: 'staff nobody' }, /There is no group nobody/],
     [{ ...good, groups: [{ toString: 1 }] }, /groups must be a list of names/],
     [{ ...good, groups: 7 }, /groups must be a text/],
+    [{ ...good, handle: 'An Ann' }, /A handle has 2 to 32/],
+    [{ ...good, handle: 'admin' }, /reserved/],
     [{ ...good, disabled: 'perhaps' }, /disabled must be/],
     [{ ...good, disabled: { toString: 1 } }, /disabled must be/],
   ] as const)
@@ -172,13 +199,13 @@ test('an import adds a bounded number of rows at once, memberships included', as
   for (let index = 0; index < 5; index += 1) lines.push(`many${index}@e.co,${names.join(' ')}`);
   const sizes: number[] = [];
   const addUsers = async (users: readonly ImportedUser[]) => {
-    sizes.push(users.reduce((rows, { groups }) => rows + 4 + groups.length, 0));
+    sizes.push(users.reduce((rows, { groups }) => rows + 6 + groups.length, 0));
     return users.length;
   };
   const counts = noRows();
   const options = { addUsers, knownGroups: new Set(names), refuse: () => assert.fail() };
   await importRows(Readable.from([lines.join('\n')]), options, counts);
-  assert.deepEqual([counts.added, Math.max(...sizes), sizes.length], [405, 500, 8]);
+  assert.deepEqual([counts.added, Math.max(...sizes), sizes.length], [405, 498, 10]);
 });
 
 for (const [about, lines, rows] of [
