@@ -199,7 +199,7 @@ test("a database account that may only read a team's table is enough to sign use
     await execute(
       `grant select, insert, update, delete on janua_mails, janua_notices, janua_counts, janua_times to ${account}`,
     );
-    const rights = 'janua_groups, janua_memberships, janua_access_tokens';
+    const rights = 'janua_groups, janua_memberships, janua_access_tokens, janua_invite_links';
     await execute(`grant select, insert, update, delete on ${rights} to ${account}`);
     const changedFactors = 'janua_passkeys, janua_passkey_offers, janua_totp, janua_pending_logins';
     await execute(`grant select, insert, update, delete on ${changedFactors} to ${account}`);

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { longestDays } from '../capabilities/oidc/clients/client-secrets.ts';
+import { inviteLimits } from '../core/users/invite-limits.ts';
 import { type SettingSchema, settingSchemas } from '../ground/config/settings.ts';
 import { add, collect, describeOption, endSoon, from, json, numberOption } from './command.ts';
 import { hearLauncher } from './launcher.ts';
@@ -31,6 +32,7 @@ export function createProgram(): Command {
   addChecks(program);
   addFile(program);
   addUsers(program);
+  addInviteLinks(program);
   addGroups(program);
   addClients(program);
   addResources(program);
@@ -217,6 +219,24 @@ function addUsers(program: Command): void {
   add(users, 'remove-factors <email>', removeFactors).action(from(factorsFile, 'removeFactors'));
   const enrolmentLink = 'print a secret link by which the user adds the first factor; it works once, for 30 minutes';
   add(users, 'enrolment-link <email>', enrolmentLink).action(from(factorsFile, 'printEnrolmentLink'));
+}
+
+function addInviteLinks(program: Command): void {
+  const file = () => import('./invite-links.ts');
+  const links = add(program, 'invite-links', 'add, list and revoke links by which many users join');
+  add(links, 'add', 'add a link and print it once; each user who joins proves an address by a mail')
+    .requiredOption('--label <text>', 'what it is for')
+    .option('--group <name>', 'a group of the users who join, except admins; may be repeated', collect, [])
+    .addOption(numberOption('--uses <number>', 'how many users may join', inviteLimits.mostUses).makeOptionMandatory())
+    .addOption(numberOption('--days <days>', 'how long it works', inviteLimits.mostDays).makeOptionMandatory())
+    .option('--domain <name>', 'the domain that addresses must have')
+    .action(from(file, 'addInviteLink'));
+  add(links, 'list', 'list the links that have not expired')
+    .option(...json)
+    .action(from(file, 'listInviteLinks'));
+  add(links, 'revoke <id>', 'revoke a link, also for users who have its mail already').action(
+    from(file, 'revokeInviteLink'),
+  );
 }
 
 function addGroups(program: Command): void {

@@ -43,6 +43,7 @@ import { prepareUnlessEnded } from './users/account-join.ts';
 import { ChangeRefused, tooManyChanges } from './users/change-refused.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createImports } from './users/imports.ts';
+import { createInviteLinks } from './users/invite-links.ts';
 import { createLastLogins } from './users/last-logins.ts';
 import { openUsers } from './users/open-users.ts';
 import { removeAccounts } from './users/registry.ts';
@@ -206,10 +207,13 @@ export async function createCore(options: CoreOptions) {
     queuedMails: outbox.countQueued,
   });
   const imports = registry && createImports(database, registry, now);
+  const findAccount = (id: string, db?: Database) => (db === undefined ? users.findById(id) : users.lock(id, db));
+  const inviteLinks = registry && createInviteLinks({ database, groups, findAccount, now });
   const administration: AdministrationOptions = {
     users,
     registry,
     imports,
+    inviteLinks,
     holdNew: directory.holdNew,
     changeAny,
     groups,
@@ -298,6 +302,7 @@ export async function createCore(options: CoreOptions) {
     ...works,
     /** Undefined with a team's own table, like `importUsers`. */
     imports,
+    inviteLinks,
     importUsers:
       registry && imports && createImportUsers(database, registry, groups, imports, audit, () => ports.listClients()),
     shownSettings: showSettings(settings, overrides.given),

@@ -258,6 +258,7 @@ async function* usersAndGroups(page: Page, { username }: Person): AsyncGenerator
     '/admin/users/add',
     '/admin/users/import',
     '/admin/users/imports',
+    '/admin/users/invite-links',
     '/admin/groups',
   ]);
   const { user } = (await users.findByUsername(username)) ?? {};

@@ -150,6 +150,10 @@ const routes: Record<
   'GET /api/sign-up': 'anyone',
   'POST /auth/sign-up': 'asks for a mail',
   'POST /api/sign-up': 'asks for a mail',
+  'GET /auth/join': 'takes the token of a link',
+  'GET /api/join': 'takes the token of a link',
+  'POST /auth/join': 'takes the token of a link',
+  'POST /api/join': 'takes the token of a link',
   'GET /auth/sign-up/finish': 'takes the token of a link',
   'GET /auth/first-administrator': 'takes the token of a link',
   'GET /api/sign-up/finish': 'takes the token of a link',
@@ -288,6 +292,9 @@ const pagesByScope: Record<string, readonly string[]> = {
     'POST /admin/users/import',
     'GET /admin/users/imports',
     'POST /admin/users/imports/undo',
+    'GET /admin/users/invite-links',
+    'POST /admin/users/invite-links',
+    'POST /admin/users/invite-links/revoke',
     ...['name', 'handle', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
       formOf('/admin/users/:id'),
     ),
@@ -401,6 +408,7 @@ const askingPages: Record<string, readonly string[]> = {
   '/account/sessions': ['sessions/end', 'sessions/end-others'],
   '/admin/users/import': ['users/import'],
   '/admin/users/imports': ['users/imports/undo'],
+  '/admin/users/invite-links': ['users/invite-links', 'users/invite-links/revoke'],
   ...Object.fromEntries(
     ['add', ':id/change', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove']
       .map((name) => `clients/${name}`)
@@ -419,6 +427,7 @@ const listPages = [
   '/admin/groups',
   '/admin/resources',
   '/admin/users/imports',
+  '/admin/users/invite-links',
 ];
 
 describe('a fresh proof of identity', () => {
@@ -545,6 +554,7 @@ test('every field of a body has a type and a description, and every required tex
     'first_name',
     'handle',
     'id',
+    'label',
     'last_name',
     'link',
     'name',

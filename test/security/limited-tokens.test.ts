@@ -15,6 +15,7 @@ const open = new Set([
     '/api/reset-password',
     '/api/sign-up',
     '/api/sign-up/finish',
+    '/api/join',
   ],
   ...['/api/confirm-email', '/api/enrol-factor', '/api/enrol-factor/begin', '/api/first-administrator'],
 ]);

@@ -112,6 +112,14 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
       ...{ purpose: 'reset-password', user_id: id, address: username, stamp, expires_at: later },
     }),
   ],
+  janua_invite_links: [
+    20,
+    (index, { id }) => ({
+      id: timed(index),
+      ...{ hash: key(index), user_id: id, label: `Link ${index}`, group_names: 'team-1 team-3', domain: '' },
+      ...{ uses: 9, used: 0, created_at: at(index), expires_at: later },
+    }),
+  ],
   janua_mails: [
     1000,
     (index, { id, username }) => ({

@@ -11,7 +11,7 @@ import { createAccountMails } from './mails.ts';
 import { createChangePassword, createSetPassword } from './password.ts';
 import { createResetPassword } from './reset-password.ts';
 import { createOwnSessions } from './sessions.ts';
-import { createFinishSignUp, createSignUp, signUpPath } from './sign-up.ts';
+import { createFinishSignUp, createJoin, createSignUp, signUpPath } from './sign-up.ts';
 
 const mailsOf = ({ users, tokens, outbox, hold, ports, baseUrl, now }: Core) =>
   createAccountMails(users, tokens, outbox, hold, ports.listOtherSignIns, baseUrl, now);
@@ -58,6 +58,16 @@ const signUp = defineOptional({
   make: (core: Core) => ({ parts: { signUp: createSignUp(requireMail(core)) }, signUpPath }),
   async addRoutes(app, parts, options) {
     (await import('./sign-up.routes.ts')).addSignUp(app, parts, options);
+  },
+});
+
+/** Links by which many users join. They need no `SIGN_UP`. */
+const join = defineOptional({
+  name: 'join',
+  isEnabled: ({ mail, ownAccounts }) => mail && ownAccounts,
+  make: (core: Core) => ({ parts: { join: createJoin(requireMail(core)) } }),
+  async addRoutes(app, parts) {
+    (await import('./sign-up.routes.ts')).addJoin(app, parts);
   },
 });
 
@@ -157,4 +167,4 @@ const changeEmail = defineOptional({
 });
 
 /** The capabilities by which users manage their own accounts. The settings and the table of users decide which of them are on. */
-export const accounts = [account, signUp, ownAccount, handle, password, resetPassword, changeEmail] as const;
+export const accounts = [account, signUp, join, ownAccount, handle, password, resetPassword, changeEmail] as const;

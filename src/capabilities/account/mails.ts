@@ -53,9 +53,17 @@ export function createAccountMails(
     address: string,
     proved?: Proved,
     db?: Database,
+    inviteLinkId?: string,
   ): Promise<string> {
     const { page, keepSeconds, purpose = mail }: Link = links[mail];
-    const token = { userId: undefined, ...proved, purpose, address, expiresAt: now() + keepSeconds * 1000 };
+    const token = {
+      userId: undefined,
+      ...proved,
+      purpose,
+      address,
+      inviteLinkId,
+      expiresAt: now() + keepSeconds * 1000,
+    };
     return `${baseUrl()}/${page}?token=${await tokens.issue(token, db)}`;
   }
 
@@ -112,10 +120,12 @@ export function createAccountMails(
     'sign-up': {
       limit: requested,
       keepSeconds: links['sign-up'].keepSeconds,
-      async prepare({ address: to, language, details: { next } }) {
+      async prepare({ address: to, language, details: { next, inviteLink } }) {
         const account = await users.findByUsername(to);
-        if (account === undefined || account.isReplaceable)
-          return { to, language, values: {}, link: pathWithNext(await createLink('sign-up', to), next) };
+        if (account === undefined || account.isReplaceable) {
+          const link = await createLink('sign-up', to, undefined, undefined, inviteLink);
+          return { to, language, values: {}, link: pathWithNext(link, next) };
+        }
         const { id: userId, language: chosen = language } = account.user;
         const values = { reset: `${baseUrl()}${pathWithNext('/auth/forgot-password', next)}` };
         return {

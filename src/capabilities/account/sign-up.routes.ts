@@ -1,5 +1,6 @@
 import type { Admitted } from '../../core/access/admit.ts';
 import { loginMessages } from '../../core/access/refusal.ts';
+import { joinPath } from '../../core/users/invite-limits.ts';
 import { isLanguage } from '../../ground/languages/languages.ts';
 import { languageCookie } from '../../web/cookies.ts';
 import { detailAnswer, linkAnswer, nextField, tokenField } from '../../web/fields.ts';
@@ -11,8 +12,15 @@ import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App, Reply } from '../../web/types.ts';
 import { view } from '../../web/view.ts';
 import { emailField, findNextForMail, nameFields, newPasswordField } from './fields.ts';
-import { type createFinishSignUp, type createSignUp, signUpExpired, signUpPath } from './sign-up.ts';
-import { signUpView } from './views.ts';
+import {
+  type createFinishSignUp,
+  type createJoin,
+  type createSignUp,
+  joinExpired,
+  signUpExpired,
+  signUpPath,
+} from './sign-up.ts';
+import { joinView, signUpView } from './views.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
 
@@ -38,6 +46,31 @@ export function addSignUp(
       const wayOn = await findNextForMail(next, findApplication);
       await parts().signUp.request(email, wayOn.next, language, caller);
       return reply.proceed(pathWithNext(`${signUpPath}?state=1`, next), { detail: sent });
+    },
+  });
+}
+
+/** Adds the page behind a link by which many users may join. */
+export function addJoin(app: App, parts: () => { readonly join: ReturnType<typeof createJoin> }): void {
+  addForm(app, [joinPath, '/api/join'], {
+    summary: 'Join by a link for many',
+    description:
+      'Mails a link to the address, which creates the account. The response is the same for every address of the allowed domain.',
+    tag: 'Account',
+    config: { refusals: [joinExpired] },
+    view: joinView,
+    fields: { token: { ...tokenField, description: 'The token of the link' }, email: emailField },
+    answer: detailAnswer(sent),
+    status: 202,
+    browser: 'To the same page, which says that a mail is on its way',
+    async show({ caller, query }, { token = '' }) {
+      // After the redirect, the address of the page has no token.
+      const isSent = (query as Readonly<Record<string, unknown>>).state !== undefined;
+      return { domain: isSent && token === '' ? '' : (await parts().join.open(token, caller)).domain };
+    },
+    async submit({ language, caller }, reply, { token = '', email }) {
+      await parts().join.request(token, email, language, caller);
+      return reply.proceed(`${joinPath}?state=1`, { detail: sent });
     },
   });
 }

@@ -1,9 +1,11 @@
 import type { Admitted } from '../../core/access/admit.ts';
 import { workOfNewPassword } from '../../core/access/login-limits.ts';
-import { InvalidFields } from '../../core/access/refusal.ts';
+import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
-import { createLinks, linkExpired } from '../../core/tokens/links.ts';
+import type { NewMail } from '../../core/mail/queue.ts';
+import { createLinks, linkExpired, type Opened } from '../../core/tokens/links.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
+import { type InviteLink, InviteLinkOver, isOfLinkDomain } from '../../core/users/invite-links.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { canonicalDomain } from '../../ground/text/mail-address.ts';
 import { createAdmitNew, type OwnRequest } from './admit-new.ts';
@@ -22,12 +24,15 @@ export interface NewAccount {
   readonly password: string;
 }
 
+/** The answer to a link by which many users may join that is unknown, used up, expired or revoked, or whose maker may no longer give its groups. */
+export const joinExpired = { ...linkExpired('/auth/login'), name: 'join-link-expired' };
+
 /**
  * Creates accounts for owners of e-mail addresses. Only the link in the mail creates the account. So a sign-up proves the address (VM-62),
  * and the request for the mail does not reveal whether the address has an account (ASVS 6.3.8, VM-23).
  */
-export function createSignUp({ mailer, audit, settings }: WithMail) {
-  const { SIGN_UP_DOMAINS: signUpDomains } = settings;
+export function createSignUp(core: WithMail) {
+  const { SIGN_UP_DOMAINS: signUpDomains } = core.settings;
 
   return {
     /**
@@ -37,14 +42,53 @@ export function createSignUp({ mailer, audit, settings }: WithMail) {
      */
     async request(email: string, next: string | undefined, language: Language, caller: Caller): Promise<void> {
       const address = requireAddress(email);
-      if (!isOfDomain(address, signUpDomains)) {
-        const domains = signUpDomains.map(canonicalDomain).join(', ');
-        throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains } });
-      }
-      await audit.recordIfPossible({ kind: 'sign-up-requested', caller, nameDigest: audit.digestName(address) });
-      await mailer.request({ purpose: 'sign-up', address, language, ...(next && { details: { next } }) }, caller);
+      if (!isOfDomain(address, signUpDomains)) throw wrongDomain(signUpDomains);
+      await requestMail(core, { address, language, ...(next && { details: { next } }) }, caller);
     },
   };
+}
+
+/** Lets the holders of a link for many sign up, even where `SIGN_UP` is off. The mail is the one of a sign-up. */
+export function createJoin(core: WithMail & Pick<OwnAccounts, 'inviteLinks'>) {
+  async function open(secret: string, caller: Caller): Promise<InviteLink> {
+    const link = await core.inviteLinks?.find(secret);
+    if (link !== undefined) return link;
+    await core.audit.recordIfPossible({ kind: 'link-refused', caller });
+    throw new Refusal(joinExpired);
+  }
+
+  return {
+    /** Finds the link. @throws {Refusal} `join-link-expired` */
+    open,
+
+    /** Mails a link, or a note that the account exists already. @throws {InvalidFields}; {Refusal} `join-link-expired` */
+    async request(secret: string, email: string, language: Language, caller: Caller): Promise<void> {
+      const link = await open(secret, caller);
+      const address = requireAddress(email);
+      if (!isOfLinkDomain(link, address)) throw wrongDomain([link.domain]);
+      await requestMail(core, { address, language, details: { inviteLink: link.id } }, caller);
+    },
+  };
+}
+
+async function requestMail(
+  { mailer, audit }: WithMail,
+  mail: Pick<NewMail, 'address' | 'language' | 'details'>,
+  caller: Caller,
+): Promise<void> {
+  const about = mail.details?.inviteLink;
+  await audit.recordIfPossible({
+    kind: 'sign-up-requested',
+    caller,
+    nameDigest: audit.digestName(mail.address),
+    about,
+  });
+  await mailer.request({ purpose: 'sign-up', ...mail }, caller);
+}
+
+function wrongDomain(allowed: readonly string[]): InvalidFields {
+  const domains = allowed.map(canonicalDomain).join(', ');
+  return new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains } });
 }
 
 const isOfDomain = (address: string, domains: readonly string[]) =>
@@ -52,9 +96,14 @@ const isOfDomain = (address: string, domains: readonly string[]) =>
 
 const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
 
+/** A link for many that ended meanwhile makes the mailed link count as expired. */
+function undefinedIfOver(error: unknown): undefined {
+  if (!(error instanceof InviteLinkOver)) throw error;
+}
+
 /** Finishes a sign-up or an invitation. An invited user already has an account, without a password. */
 export function createFinishSignUp(core: OwnAccounts) {
-  const { registry, users, passwords, passwordPolicy, change, holdNew, audit, settings } = core;
+  const { registry, users, passwords, passwordPolicy, change, holdNew, audit, inviteLinks, settings } = core;
   const { SIGN_UP_DOMAINS: signUpDomains } = settings;
   const signUp = settings.SIGN_UP === 'on';
   const admitNew = createAdmitNew(core);
@@ -63,8 +112,13 @@ export function createFinishSignUp(core: OwnAccounts) {
   /** Settings may have changed since the link was made, so they are checked again. */
   async function open(secret: string, caller: Caller) {
     const opened = await links.open(secret, caller);
-    const counts = opened.account !== undefined || (signUp && isOfDomain(opened.address, signUpDomains));
-    return counts ? opened : links.refuse(caller);
+    return opened.account !== undefined || (await mayJoin(opened)) ? opened : links.refuse(caller);
+  }
+
+  async function mayJoin({ address, inviteLinkId }: Opened): Promise<boolean> {
+    if (inviteLinkId === undefined) return signUp && isOfDomain(address, signUpDomains);
+    const link = await inviteLinks?.findById(inviteLinkId);
+    return link !== undefined && isOfLinkDomain(link, address);
   }
 
   return {
@@ -84,7 +138,7 @@ export function createFinishSignUp(core: OwnAccounts) {
     ): Promise<Admitted | undefined> {
       const { caller } = request;
       const { token: secret = '', password } = entered;
-      const { address: username, account: invited } = await open(secret, caller);
+      const { address: username, account: invited, inviteLinkId } = await open(secret, caller);
       const names = requireNames(entered);
       const fault = await passwordPolicy.findFault(password, { username, ...names });
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
@@ -93,12 +147,18 @@ export function createFinishSignUp(core: OwnAccounts) {
       const user = { username, ...names, language: chosen, passwordHash, demo: false, ...byLink } as const;
       if (invited === undefined) {
         const id = await links.use(secret, caller, (spend) =>
-          holdNew(user, async (held) => {
-            await spend(held.db);
-            const { id: userId } = held.user;
-            await audit.recordIn(held.db, { kind: 'signed-up', caller, userId });
-            return userId;
-          }),
+          holdNew(
+            user,
+            async (held) => {
+              await spend(held.db);
+              const { id: userId } = held.user;
+              const names = inviteLinkId === undefined ? [] : await inviteLinks?.use(held, inviteLinkId);
+              const about = inviteLinkId && [inviteLinkId, ...(names ?? [])].join(' ');
+              await audit.recordIn(held.db, { kind: 'signed-up', caller, userId, about });
+              return userId;
+            },
+            { groups: inviteLinkId !== undefined },
+          ).catch(undefinedIfOver),
         );
         return admitNew(id, request);
       }

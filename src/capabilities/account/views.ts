@@ -1,6 +1,7 @@
 import type { describeSession } from '../../core/access/describe-session.ts';
 import type { describeToken } from '../../core/access/describe-token.ts';
 import type { PasskeySignal } from '../../core/ports.ts';
+import { joinPath } from '../../core/users/invite-limits.ts';
 import type { Listed, Page } from '../../web/page.ts';
 import { view } from '../../web/view.ts';
 import type { describeAccount } from './export.ts';
@@ -121,10 +122,29 @@ function describeForgotPassword({ minutes, application }: ForgotPassword, page: 
   };
 }
 
-const describeSignUp = ({ application }: Pick<ForgotPassword, 'application'>, page: Page) => ({
+interface SignUpPage {
+  readonly sent: ReturnType<typeof sentTo>;
+  readonly lead: string;
+  readonly action: string;
+  readonly upstreams: ReturnType<Page['upstreamsOf']> | undefined;
+  readonly login: string;
+}
+
+const describeSignUp = ({ application }: Pick<ForgotPassword, 'application'>, page: Page): SignUpPage => ({
   sent: sentTo(application, page),
+  lead: page.words.signUp.lead,
+  action: '/auth/sign-up',
   upstreams: page.upstreamsOf({ next: page.values.next }),
   login: page.withNext('/auth/login', page.values.next),
+});
+
+/** The same page for a link by which many users may join. */
+const describeJoin = ({ domain }: { readonly domain: string }, page: Page): SignUpPage => ({
+  sent: sentTo(undefined, page),
+  lead: domain === '' ? page.words.signUp.lead : page.interpolate(page.words.signUp.leadOfDomain, { domain }),
+  action: joinPath,
+  upstreams: undefined,
+  login: '/auth/login',
 });
 
 interface Home extends Me, Listed {
@@ -199,5 +219,6 @@ export const confirmEmailView = view('capabilities/account/confirm-email', descr
 export const forgotPasswordView = view('capabilities/account/forgot-password', describeForgotPassword);
 export const homeView = view('capabilities/account/home', describeHome);
 export const sessionsView = view('capabilities/account/sessions', describeSessions);
+export const joinView = view('capabilities/account/sign-up', describeJoin);
 export const signUpView = view('capabilities/account/sign-up', describeSignUp);
 export const tokensView = view('capabilities/account/tokens', describeTokens);

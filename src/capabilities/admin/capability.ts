@@ -39,6 +39,7 @@ export const admin = defineCapability({
     if (options.features.ownAccounts) {
       (await import('./user-files.routes.ts')).addUserFiles(app, parts);
       (await import('./imports.routes.ts')).addImports(app, parts);
+      if (options.features.mail) (await import('./invite-links.routes.ts')).addInviteLinks(app, parts);
     }
     (await import('./audit.routes.ts')).addAudit(app, parts, options.events);
     (await import('./throttle.routes.ts')).addThrottle(app, parts);

@@ -215,7 +215,7 @@ function describeAction(
  * Makes the boxes for the groups of a user.
  * @param fixed groups that come from a setting or a team's own table. They are ticked, and cannot be changed here
  */
-const groupBoxesOf = (
+export const groupBoxesOf = (
   groups: readonly DescribedGroup[],
   chosen: readonly unknown[],
   page: Page,

@@ -45,6 +45,11 @@ export const changeRefusals = {
     status: 409,
     detail: 'Users of the import have signed in, or chosen a password. Remove the others one by one',
   },
+  'no-such-invite-link': {
+    name: 'no-such-invite-link',
+    status: 404,
+    detail: 'There is no such link, or it has expired',
+  },
   'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
   'group-demands-factor': {
     name: 'group-demands-factor',

@@ -18,6 +18,13 @@ type ChangeEventKind = ChangeKindOf<AdministrationEvents> | 'session-ended';
 /** A user by name, or by id. An id may also name a user who is gone from the directory, but whose sessions are listed or ended. */
 export type UserReference = string | { readonly username: string } | { readonly userId: string };
 
+export const ownTable = () =>
+  new ChangeRefused(
+    'USERS_TABLE is a table of your own, so Janua does not change its users. Change them in your application. ' +
+      'To end the sessions of a user, run: ./bin/janua sessions revoke-all EMAIL',
+    'own-table',
+  );
+
 export type Acting = ReturnType<typeof createActing>;
 
 /** Returns the parts that all actions of administrators share: the actor, the check of their rights, and the look-up of the user. */
@@ -46,11 +53,7 @@ export function createActing(
 
   function requireRegistry(): UserRegistry {
     if (registry !== undefined) return registry;
-    throw new ChangeRefused(
-      'USERS_TABLE is a table of your own, so Janua does not change its users. Change them in your application. ' +
-        'To end the sessions of a user, run: ./bin/janua sessions revoke-all EMAIL',
-      'own-table',
-    );
+    throw ownTable();
   }
 
   const idOf = async (reference: UserReference): Promise<string> =>

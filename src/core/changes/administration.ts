@@ -11,11 +11,12 @@ import type { Groups } from '../users/groups.ts';
 import { type NameParts, requireFreeHandle, requireHandle, setHandle } from '../users/handles.ts';
 import type { Held, HoldNew } from '../users/held.ts';
 import type { Imports } from '../users/imports.ts';
+import type { InviteLinks, NewInviteLink } from '../users/invite-links.ts';
 import { requireEmail } from '../users/require-details.ts';
 import type { RequireRights } from '../users/scopes.ts';
 import { hasName, type User } from '../users/user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
-import { type AdministrationEvents, createActing, type UserReference } from './acting.ts';
+import { type AdministrationEvents, createActing, ownTable, type UserReference } from './acting.ts';
 import type { EndAddressLinks } from './address-links.ts';
 import type { ChangeEvent, Changes } from './change.ts';
 import { createGroupAdministration } from './group-administration.ts';
@@ -40,6 +41,7 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'>, Pick<
   readonly groups: Groups;
   /** Undefined for a team's own table. */
   readonly imports: Pick<Imports, 'undo'> | undefined;
+  readonly inviteLinks: Pick<InviteLinks, 'add' | 'revoke'> | undefined;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -196,9 +198,21 @@ export function createAdministration(
 
     /** Removes the users of an import, all or none, and returns how many there were. No user may have signed in yet. */
     async undoImport(id: string): Promise<number> {
-      requireRegistry();
-      const record = recording('import-undone', { about: id });
-      return (await options.imports?.undo(id, requireRights, record)) ?? 0;
+      if (options.imports === undefined) throw ownTable();
+      return options.imports.undo(id, requireRights, recording('import-undone', { about: id }));
+    },
+
+    /** Makes a link by which many users may join. Returns its path, whose secret is known only now. */
+    async addInviteLink(link: NewInviteLink) {
+      if (options.inviteLinks === undefined) throw ownTable();
+      const record = recording('invite-link-made', {});
+      return options.inviteLinks.add(link, actor.actorId, requireRights, record);
+    },
+
+    async revokeInviteLink(id: string): Promise<void> {
+      if (options.inviteLinks === undefined) throw ownTable();
+      const record = recording('invite-link-revoked', { about: id });
+      await options.inviteLinks.revoke(id, actor.actorId, requireRights, record);
     },
 
     /** Mails the user a link that sets a new password. A user who has not used the invitation yet gets the invitation again. */

@@ -25,6 +25,13 @@ export interface LinkOptions {
   readonly audit: AuditOf<typeof events>;
 }
 
+export interface Opened {
+  readonly address: string;
+  readonly account: Account | undefined;
+  /** The link by which the user joins. */
+  readonly inviteLinkId?: string | undefined;
+}
+
 /**
  * Opens and uses the links in mails. Opening a link does not use it up, because mail scanners open links (VM-64).
  * @param purpose of all these links
@@ -47,13 +54,13 @@ export function createLinks(
    * Returns the address that the link was sent to, and the account that it was sent for, if there was one.
    * @throws {Refusal} `expired` if the token is not valid, its account is removed, disabled or changed, or another account has its address
    */
-  async function open(secret: string, caller: Caller): Promise<{ address: string; account: Account | undefined }> {
+  async function open(secret: string, caller: Caller): Promise<Opened> {
     const token = await tokens.find(purpose, secret);
     if (token === undefined) return refuse(caller);
-    const { address, userId, stamp } = token;
+    const { address, userId, stamp, inviteLinkId } = token;
     const owner = await users.findByUsername(address);
     if (owner !== undefined && !owner.isReplaceable && owner.user.id !== userId) return refuse(caller, userId);
-    if (userId === undefined) return { address, account: undefined };
+    if (userId === undefined) return { address, account: undefined, inviteLinkId };
     const account = await users.findById(userId);
     const isGood =
       account !== undefined &&

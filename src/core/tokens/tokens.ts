@@ -19,6 +19,8 @@ export interface OneTimeToken {
   readonly stamp?: string | undefined;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
+  /** The link by which the user joins (`core/users/invite-links.ts`). */
+  readonly inviteLinkId?: string | undefined;
 }
 
 export type Tokens = ReturnType<typeof createTokens>;
@@ -42,10 +44,13 @@ export function createTokens(database: Database, now: () => number = Date.now) {
     find,
 
     /** Makes a token, and returns its secret. The secret is not stored, so it is known only now. */
-    async issue({ purpose, userId, address, stamp, expiresAt }: OneTimeToken, db = database): Promise<string> {
+    async issue(
+      { purpose, userId, address, stamp, expiresAt, inviteLinkId }: OneTimeToken,
+      db = database,
+    ): Promise<string> {
       const secret = createSecret();
       const about = { purpose, user_id: userId ?? null, address, stamp: stamp ?? null };
-      const row = { ...about, hash: hashSecret(secret), expires_at: expiresAt };
+      const row = { ...about, hash: hashSecret(secret), expires_at: expiresAt, invite_link_id: inviteLinkId ?? null };
       await db.insertInto('janua_tokens').values(row).execute();
       // Each purpose has its own limit. With a shared one, many links to a new address would push out the link of a reset, which expires
       // first.
@@ -86,7 +91,14 @@ export function createTokens(database: Database, now: () => number = Date.now) {
   };
 }
 
-function fromRow({ purpose, user_id, address, stamp, expires_at }: Selectable<TokensTable>): OneTimeToken {
+function fromRow({
+  purpose,
+  user_id,
+  address,
+  stamp,
+  expires_at,
+  invite_link_id,
+}: Selectable<TokensTable>): OneTimeToken {
   const about = { purpose, userId: user_id ?? undefined, address, stamp: stamp ?? undefined };
-  return { ...about, expiresAt: Number(expires_at) };
+  return { ...about, expiresAt: Number(expires_at), inviteLinkId: invite_link_id ?? undefined };
 }

@@ -17,7 +17,8 @@ export type ChangeFault =
   | 'too-many-changes'
   | 'too-many-kept'
   | 'no-such-import'
-  | 'import-in-use';
+  | 'import-in-use'
+  | 'no-such-invite-link';
 
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {

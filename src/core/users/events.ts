@@ -39,6 +39,21 @@ export const events = {
     level: 'warn',
     words: 'An import was undone, which removed its users',
   },
+  'invite-link-made': {
+    isChange: true,
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'warn',
+    words: 'A link was made by which many users may join',
+  },
+  'invite-link-revoked': {
+    isChange: true,
+    isNeverRefused: true,
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'A link by which users may join was revoked',
+  },
   'users-exported': {
     vocabulary: 'sensitive_read',
     by: 'operator',

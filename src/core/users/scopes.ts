@@ -29,6 +29,12 @@ export interface Rights {
 /** Throws unless the administrator who acts holds all these rights. They are those that the changed user or group has, or would get. */
 export type RequireRights = (...changed: readonly Rights[]) => void;
 
+/** Tells whether a user with these rights may give others the rights. A member of `admins` may give all. */
+export const covers = (own: Rights, given: Rights): boolean =>
+  own.groups.includes(admins) ||
+  (given.groups.every((group) => own.groups.includes(group)) &&
+    given.scopes.every((scope) => own.scopes.includes(scope)));
+
 /** One object for all users without groups. Most users have none. */
 const nothing: Rights = { groups: [], scopes: [] };
 

@@ -12,6 +12,7 @@ import { up as listSecrets } from './migrations/0.3-client-secrets.ts';
 import { up as upgradeFrom02 } from './migrations/0.3-from-0.2.ts';
 import { up as addHandles } from './migrations/0.3-handles.ts';
 import { up as addImports } from './migrations/0.3-imports.ts';
+import { up as addInviteLinks } from './migrations/0.3-invite-links.ts';
 import { up as addMachines } from './migrations/0.3-machines.ts';
 import { createLeases, up as createTables } from './migrations/0.3-tables.ts';
 import { rows as sampleRows } from './schema.ts';
@@ -30,6 +31,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '0.3-tables-names': addHandles,
   '0.3-tables-of-applied-files': noteAppliedFiles,
   '0.3-tables-people': addImports,
+  '0.3-tables-people-links': addInviteLinks,
 };
 
 /** The names of the first and the last migration of version 0.2.0, which had 22. */

@@ -122,7 +122,33 @@ export const rows = {
   /** Events as JSON. Ids are in order of time. */
   janua_audit: { id: '', at: time, kind: '', request_id: nullable(''), user_id: nullable(''), event: '' },
   /** The tokens of links that work once, by the hash of their secret. */
-  janua_tokens: { hash: '', purpose: '', user_id: nullable(''), address: '', stamp: nullable(''), expires_at: time },
+  janua_tokens: {
+    hash: '',
+    purpose: '',
+    user_id: nullable(''),
+    address: '',
+    stamp: nullable(''),
+    expires_at: time,
+    /** The link by which the user joins (`janua_invite_links`). NULL for all other tokens. */
+    invite_link_id: generated(nullable('')),
+  },
+  /** Links by which many users may join, by a hash of their secret. */
+  janua_invite_links: {
+    id: '',
+    hash: '',
+    /** The administrator who made the link. Empty for an operator. */
+    user_id: '',
+    label: '',
+    /** The groups of the users who join, separated by spaces. */
+    group_names: '',
+    /** The domain that addresses must have, or empty. */
+    domain: '',
+    /** How many users may join, and how many have. */
+    uses: 0,
+    used: 0,
+    created_at: time,
+    expires_at: time,
+  },
   /** Mails to send. Ids are in order of time. `due_at` is NULL once a mail is given up, or is in the demo's mailbox. */
   janua_mails: {
     id: '',

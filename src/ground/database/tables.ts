@@ -93,6 +93,13 @@ export const tables = {
     stamp: 'carried',
     bound: { of: 'account', name: 'open links for one purpose', most: 20, oldestBy: 'expires_at' },
   },
+  janua_invite_links: {
+    rights: all,
+    expiresBy: 'id',
+    aboutUser: true,
+    stamp: 'missing',
+    bound: { of: 'account', name: 'links by which users join', most: 20 },
+  },
   janua_mails: { rights: all, expiresBy: 'id', queue: true, bound: '`mostMails`: core/mail/limits.ts' },
   janua_notices: {
     rights: all,

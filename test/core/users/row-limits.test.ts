@@ -18,6 +18,7 @@ import { createGroups } from '../../../src/core/users/groups.ts';
 import { createHold, type Held, type Hold, provedBy } from '../../../src/core/users/held.ts';
 import { createImportUsers } from '../../../src/core/users/import-users.ts';
 import { createImports } from '../../../src/core/users/imports.ts';
+import { createInviteLinks } from '../../../src/core/users/invite-links.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { type BoundedTable, boundedTables, boundOf } from '../../../src/ground/database/tables.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
@@ -93,8 +94,19 @@ function createDoors(
     addUsers([{ ...ann, username: `new-${number}@example.com`, groups: [] }], {
       ...{ import: imports.begin(''), actor: { caller: { route: 'test' } }, isRehearsal: false },
     });
+  const findAccount = async () => account;
+  const inviteLinks = createInviteLinks({ database, groups, findAccount, now });
+  const joinable = { label: 'A link', groups: [], uses: 1, days: 1, domain: '' };
+  const addLink = () =>
+    inviteLinks.add(
+      joinable,
+      user.id,
+      () => {},
+      async () => {},
+    );
   return {
     janua_imports: importOne,
+    janua_invite_links: addLink,
     janua_ended_sessions: (number) => remove([`${number}`.padStart(22, 'x')], user.id),
     janua_tokens: () => tokens.issue(link),
     janua_passkeys: (number) => held((by) => passkeys.add(by, passkey(number), 'A passkey')),
