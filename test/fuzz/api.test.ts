@@ -60,9 +60,10 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   // There are several administrators.
   ...ofEmail('GET'),
   ...ofEmail('POST'),
-  // The ids of a token and of an import come with their making.
+  // The ids of a token, of an import and of a link for many come with their making.
   ...both('POST', '/account/tokens/end', '/api/account/tokens/end', ['200']),
   'POST /api/admin/users/imports/undo': ['200'],
+  'POST /api/admin/users/invite-links/revoke': ['200'],
   // What the examples name is there once.
   'POST /api/admin/users': ['201'],
   'POST /api/admin/groups/remove': ['200'],

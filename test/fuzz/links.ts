@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type {} from '../../src/compose.ts';
 import { issueFirstAdministrator } from '../../src/core/changes/first-administrator.ts';
 import { provedBy } from '../../src/core/users/held.ts';
+import { inviteLimits } from '../../src/core/users/invite-limits.ts';
 import type {} from '../../src/web/types.ts';
 import type { SentHeaders } from '../client.ts';
 import { queueOf } from '../core/mail/post-office.ts';
@@ -97,6 +98,21 @@ export function createLinks(
   /** The link of the log. Once a request has made the first administrator, there is no other one. */
   const issueToken = async () => (await issueFirstAdministrator(janua.services.database)) ?? 'x'.repeat(43);
 
+  /** A link for many works for all requests. */
+  let joining: Promise<string> | undefined;
+  async function makeInviteLink(): Promise<string> {
+    const link = { label: 'Fuzz', groups: [], uses: inviteLimits.mostUses, days: 1, domain: '' };
+    const { path } = await janua.services.administration.addInviteLink(link);
+    return path.slice(-43);
+  }
+
+  async function findToken(path: string): Promise<string> {
+    if (path.endsWith('/first-administrator')) return issueToken();
+    if (!path.endsWith('/join')) return takeFor(path);
+    joining ??= makeInviteLink();
+    return joining;
+  }
+
   function takeFor(path: string): Promise<string> {
     const [, askForLink] = Object.entries(ways).find(([end]) => path.endsWith(end)) ?? [];
     if (askForLink === undefined) throw new Error(`${path} takes a token: it needs a link in test/fuzz/links.ts`);
@@ -107,7 +123,7 @@ export function createLinks(
     async fill(request, { path }) {
       const { target, body = '' } = request;
       if (!example.test(target) && !example.test(body)) return request;
-      const token = path.endsWith('/first-administrator') ? await issueToken() : await takeFor(path);
+      const token = await findToken(path);
       return { ...request, target: target.replace(example, token), body: request.body?.replace(example, token) };
     },
   };

@@ -148,8 +148,10 @@ function describeUsers({ users, total, moreThan, ...list }: Users, page: Page) {
     { name: 'group', label: admin.group },
     ...selects,
   ];
+  const { mail, ownAccounts } = site.features;
   return {
     ...list,
+    offersLinks: list.mayAdd && mail && ownAccounts,
     q: query.q ?? '',
     group: query.group ?? '',
     selects: selects.map(({ name, label, options }) => ({

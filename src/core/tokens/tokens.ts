@@ -100,5 +100,5 @@ function fromRow({
   invite_link_id,
 }: Selectable<TokensTable>): OneTimeToken {
   const about = { purpose, userId: user_id ?? undefined, address, stamp: stamp ?? undefined };
-  return { ...about, expiresAt: Number(expires_at), inviteLinkId: invite_link_id ?? undefined };
+  return { ...about, expiresAt: Number(expires_at), ...(invite_link_id && { inviteLinkId: invite_link_id }) };
 }
