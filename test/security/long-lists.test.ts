@@ -6,7 +6,7 @@ import { mostSecrets } from '../../src/capabilities/oidc/clients/client-secrets.
 import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import type { Database } from '../../src/ground/database/database.ts';
 import { insertAll } from '../../src/ground/database/insert-new.ts';
-import { readPart } from '../../src/ground/database/list-pages.ts';
+import { runPart } from '../../src/ground/database/long-work.ts';
 import type { NewRow, Tables } from '../../src/ground/database/schema.ts';
 import { boundedTables, boundOf } from '../../src/ground/database/tables.ts';
 import { signInAs } from '../capabilities/admin/administrator.ts';
@@ -255,7 +255,7 @@ const whole = ['/openapi.json', '/account/export', '/api/account/export', '/admi
 for (const url of whole.filter((path) => path.endsWith('/export')))
   test(`${url} reads few rows at a time, in turns with other long lists`, async () => {
     const gate = Promise.withResolvers<void>();
-    const other = readPart(() => gate.promise);
+    const other = runPart(() => gate.promise);
     const all = mock.method(StatementSync.prototype, 'all');
     let isOver = false;
     const asked = janua.get(`${url}?format=csv`, headers).finally(() => {

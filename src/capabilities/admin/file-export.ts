@@ -27,7 +27,7 @@ interface FileExport {
 }
 
 /**
- * Most exports that one administrator runs at once. All exports take turns at reading (see `readPart`), so more of them would slow down
+ * Most exports that one administrator runs at once. All exports take turns at reading (see `runPart`), so more of them would slow down
  * those of other administrators.
  */
 export const mostExports = 5;

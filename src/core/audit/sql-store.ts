@@ -3,7 +3,7 @@ import type { RawBuilder, Selectable } from 'kysely';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { sql } from '../../ground/database/kysely.ts';
-import { readPart } from '../../ground/database/list-pages.ts';
+import { runPart } from '../../ground/database/long-work.ts';
 import type { AuditTable } from '../../ground/database/schema.ts';
 import { escapeUnit, printable } from '../../ground/text/printable.ts';
 import { type Events, type RecordedEvent, readEvent } from './event.ts';
@@ -91,7 +91,7 @@ export function createSqlAuditStore({ database, engine, prepareLookup }: OpenDat
       let high = firstIdAt(filter.until ?? Number.POSITIVE_INFINITY);
       let rest = filter.limit ?? Number.POSITIVE_INFINITY;
       while (rest > 0) {
-        const { border, events } = await readPart(() => readStep(filter, low, high));
+        const { border, events } = await runPart(() => readStep(filter, low, high));
         for (const event of events) {
           yield event;
           rest -= 1;

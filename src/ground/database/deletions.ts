@@ -1,25 +1,23 @@
-import { setImmediate } from 'node:timers/promises';
 import type { DeleteResult } from 'kysely';
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
+import { runPart } from './long-work.ts';
 import { type ExpiringTable, tables } from './tables.ts';
 
-const removalBatch = 500;
+const removalBatch = 200;
 
 export async function countDeleted(deletion: { executeTakeFirst(): Promise<DeleteResult> }): Promise<number> {
   return Number((await deletion.executeTakeFirst()).numDeletedRows);
 }
 
 /**
- * Removes rows in batches, and returns how many there were. Waiting requests run between two batches.
+ * Removes rows in batches, and returns how many there were. Each batch waits for its turn (`runPart`).
  * @param remove removes at most `limit` rows, and returns how many there were
  */
 export async function removeInBatches(remove: (limit: number) => Promise<number>): Promise<number> {
-  let count = await remove(removalBatch);
-  for (let last = count; last === removalBatch; count += last) {
-    await setImmediate();
-    last = await remove(removalBatch);
-  }
+  const next = () => runPart(() => remove(removalBatch));
+  let count = await next();
+  for (let last = count; last === removalBatch; count += last) last = await next();
   return count;
 }
 
@@ -39,7 +37,7 @@ async function removeRows(
 }
 
 /**
- * Deletes the rows after the first `most` rows of a query, at most 500.
+ * Deletes the rows after the first `most` rows of a query, at most 200.
  * @param latest the rows, in an order in which the rows to keep come first
  */
 export const removeBeyond = (

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { listPages, readPart } from '../../../src/ground/database/list-pages.ts';
+import { listPages } from '../../../src/ground/database/list-pages.ts';
+import { runPart } from '../../../src/ground/database/long-work.ts';
 
 test('lists that are read at once take turns, and others have theirs before each part', async () => {
   let reading = 0;
@@ -28,8 +29,8 @@ test('lists that are read at once take turns, and others have theirs before each
 });
 
 test('a part that cannot be read stops no other list', async () => {
-  const failing = readPart(() => Promise.reject(new Error('no connection')));
-  const next = readPart(async () => 'read');
+  const failing = runPart(() => Promise.reject(new Error('no connection')));
+  const next = runPart(async () => 'read');
   await assert.rejects(failing, /no connection/);
   assert.equal(await next, 'read');
 });

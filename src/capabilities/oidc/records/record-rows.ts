@@ -69,14 +69,16 @@ export function createRecordRows(
 
     /**
      * Deletes grants at once, in the transaction if there is one. Their codes and tokens are invalid without the grant. They are deleted
-     * afterwards in batches, so that other statements can run in between. Rows that a fault leaves behind expire.
+     * afterwards in batches, for which the caller does not wait. Rows that a fault leaves behind expire.
      */
     async revoke(grantKeys: readonly string[], db = database): Promise<void> {
       if (grantKeys.length === 0) return;
       await db.deleteFrom(table).where('id', 'in', grantKeys).execute();
-      const removeTokens = () => removeFound(database, table, rows.select('id').where('grant_id', 'in', grantKeys));
-      if (db.isTransaction) onCommit(db, () => removeTokens().catch(() => {}));
-      else await removeTokens();
+      const removeTokens = () => {
+        removeFound(database, table, rows.select('id').where('grant_id', 'in', grantKeys)).catch(() => {});
+      };
+      if (db.isTransaction) onCommit(db, removeTokens);
+      else removeTokens();
     },
 
     /** Tells whether a record is still valid. A changed password or a disabled account ends a grant that outlives its session. */
