@@ -22,8 +22,10 @@ test('lists that are read at once take turns, and others have theirs before each
     return after === 'ccc' ? [] : [`${after}c`];
   }
   const lists = Array.from({ length: 20 }, () => Array.fromAsync(listPages(read, (row) => row)));
-  for (const rows of await Promise.all(lists)) assert.deepEqual(rows, ['c', 'cc', 'ccc']);
-  isOver = true;
+  const read20 = await Promise.all(lists).finally(() => {
+    isOver = true;
+  });
+  for (const rows of read20) assert.deepEqual(rows, ['c', 'cc', 'ccc']);
   await others;
   assert.equal(new Set(turnsAt).size, 80, 'each part was read in a turn of its own');
 });
