@@ -17,10 +17,14 @@ const filled = ['janua_migrations', 'janua_keys', 'janua_leases', 'janua_groups'
 
 const [unmoved, ...replaced] = filled;
 
-/** Counts the other connections to the database. PostgreSQL knows ours by their name, and MariaDB shows those that the account may see. */
+/**
+ * Counts the other connections to the database. PostgreSQL hides the type of those of other accounts, but not their user, which its own
+ * processes lack. MariaDB shows those that the account may see.
+ */
 const others = {
   postgres: sql<{ count: unknown }>`select count(*) as count from pg_stat_activity
-    where datname = current_database() and application_name = 'janua' and pid <> pg_backend_pid()`,
+    where datname = current_database() and pid <> pg_backend_pid()
+      and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend'`,
   mysql: sql<{ count: unknown }>`select count(*) as count from information_schema.processlist
     where db = database() and id <> connection_id()`,
 };
