@@ -7,7 +7,9 @@ import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
 import type { Groups } from '../../core/users/groups.ts';
+import { findHandleOwner } from '../../core/users/handles.ts';
 import type { Hold, HoldAny } from '../../core/users/held.ts';
+import { disownUsers } from '../../core/users/registry.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
@@ -120,10 +122,12 @@ export function composeOidc(options: OidcOptions) {
     (await resources.findCredentials(id)) !== undefined ||
     (await subjects.findUserId(id)) !== undefined ||
     (await findAccount(id)) !== undefined ||
+    (await findHandleOwner(id, database)) !== undefined ||
     (await findNamed(canonicalUsername(id))) !== undefined;
   const administration = {
     ...{ clients, resources, consents, groupNames, privateHosts, publicOrigins },
     ...{ isTakenId, endGrantsOf, audit, now },
+    disownUsers: (clientId: string) => disownUsers(database, clientId),
   };
   const isListed = createIsListed(documentHosts);
   const onFull = () =>
@@ -183,6 +187,9 @@ export function composeOidc(options: OidcOptions) {
     if ((await clients.find(subject)) !== undefined || (await resources.findCredentials(subject)) !== undefined)
       throw new ChangeRefused(`The sub ${subject} is the id of a client.`);
     await options.holdAny(user.id, async (held) => {
+      const owner = await findHandleOwner(subject, held.db);
+      if (owner !== undefined && owner !== user.id)
+        throw new ChangeRefused(`The sub ${subject} is the handle of another user, or was.`);
       await subjects.give(held, subject);
       await audit.recordIn(held.db, { kind: 'subject-given', ...actor, userId: user.id, about: subject });
     });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../../ground/database/database.ts';
+import { removeInBatches } from '../../ground/database/deletions.ts';
 import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { tablesAboutUsers } from '../../ground/database/tables.ts';
@@ -91,6 +92,17 @@ export function createRegistry(database: Database, options: LastAdministratorOpt
 
     requireOtherAdministrator: requireOther,
   };
+}
+
+/** Forgets which users a removed program has added, in batches, because there may be very many. */
+export async function disownUsers(database: Database, clientId: string): Promise<void> {
+  await removeInBatches(async (limit) => {
+    const own = database.selectFrom('janua_users').select('id').where('added_by', '=', clientId).limit(limit);
+    const ids = (await own.execute()).map(({ id }) => id);
+    if (ids.length > 0)
+      await database.updateTable('janua_users').set({ added_by: null }).where('id', 'in', ids).execute();
+    return ids.length;
+  });
 }
 
 /** Removes accounts with everything about them. */

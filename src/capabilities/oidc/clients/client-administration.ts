@@ -34,6 +34,8 @@ export interface ClientAdministrationOptions {
   readonly isTakenId: (id: string) => Promise<boolean>;
   /** Ends all codes, tokens and grants that a client holds. */
   readonly endGrantsOf: (clientId: string) => Promise<void>;
+  /** Forgets which users the client has added. */
+  readonly disownUsers: (clientId: string) => Promise<void>;
   readonly audit: AuditOf<typeof events>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -74,7 +76,7 @@ export function createClientAdministration(
   requireRights: RequireRights = () => {},
 ) {
   const { clients, resources, consents, groupNames, privateHosts, publicOrigins, audit, now } = options;
-  const { isTakenId, endGrantsOf } = options;
+  const { isTakenId, endGrantsOf, disownUsers } = options;
 
   function recordIn(kind: ChangeKindOf<typeof events>, about: string) {
     audit.requireAllowance({ kind, ...actor });
@@ -89,8 +91,10 @@ export function createClientAdministration(
 
   const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
 
-  async function requireGood(client: NewClient): Promise<void> {
-    refuse(findClientFaults(client, { groups: await groupNames(), privateHosts, publicOrigins }));
+  const rulesNow = async (): Promise<ClientRules> => ({ groups: await groupNames(), privateHosts, publicOrigins });
+
+  async function requireGood(client: NewClient, rules: ClientRules): Promise<void> {
+    refuse(findClientFaults(client, rules));
     for (const [uri, scopes] of Object.entries(client.machine?.may ?? {})) {
       const known = (await resources.find(uri))?.scopes;
       const values = { uri: printable(uri.slice(0, 255)), scopes: known?.join(', ') ?? '' };
@@ -131,10 +135,14 @@ export function createClientAdministration(
     if (!(await clients.remove(id, judge, recordClient('client-removed')))) throw noSuchClient();
   }
 
-  /** Deletes the grants and consents of a removed client. There can be very many, so they are deleted in batches. */
+  /**
+   * Deletes the grants and consents of a removed client. There can be very many, so they are deleted in batches. The users whom it has
+   * added are no longer its own, because another client may get its id.
+   */
   async function endAllOf(id: string): Promise<void> {
     await endGrantsOf(id);
     await consents.forgetClient(id);
+    await disownUsers(id);
   }
 
   async function requireClient(id: string): Promise<Client> {
@@ -153,7 +161,7 @@ export function createClientAdministration(
     /** Adds a client, and returns it with its secret, which cannot be read again. */
     async addClient(client: NewClient) {
       const normalized = granted({ ...client, name: client.name.trim() });
-      await requireGood(normalized);
+      await requireGood(normalized, await rulesNow());
       judge(normalized);
       if (client.id !== undefined) {
         await requireFreeId(client.id);
@@ -166,11 +174,17 @@ export function createClientAdministration(
     async changeClient(id: string, changes: Partial<ClientSettings>): Promise<Client> {
       const client = await requireClient(id);
       const whole = { ...client, ...changes, isPublic: client.secrets === undefined };
-      await requireGood({ ...whole, name: whole.name.trim() });
+      const rules = await rulesNow();
+      await requireGood({ ...whole, name: whole.name.trim() }, rules);
       // Without the other settings, as this call has read them: another change may have come since.
       const settings = granted({ ...changes, ...(changes.name !== undefined && { name: changes.name.trim() }) });
       const detail = describeTrusts(client.trusts, whole.trusts);
-      const changed = await clients.change(id, settings, judge, recordClient('client-changed', detail));
+      const record = recordClient('client-changed', detail);
+      const changed = await clients.change(id, settings, judge, async (db, made) => {
+        // Again: with another change at the same time, the settings of both may be ones that do not go together.
+        refuse(findClientFaults({ ...made, isPublic: made.secrets === undefined }, rules));
+        await record(db, made);
+      });
       if (changed === undefined) throw noSuchClient();
       // Tokens are worth nothing without the grant. Another grant must not bring them back.
       const isLess = (client.machine && !changed.machine) || client.trusts.some((trust) => !has(changed.trusts, trust));

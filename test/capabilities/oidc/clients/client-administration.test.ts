@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startJanua } from '../../../janua.ts';
+import { InvalidFields } from '../../../../src/core/access/refusal.ts';
+import { ann, startJanua } from '../../../janua.ts';
 import { wiki } from '../application.ts';
 
 test('of two changes of a client at a time, none writes back what the other has changed', async () => {
@@ -11,4 +12,37 @@ test('of two changes of a client at a time, none writes back what the other has 
   await Promise.all(changes.map((change) => clientAdministration.changeClient(client.id, change)));
   const { name, own, device } = await clientAdministration.requireClient(client.id);
   assert.deepEqual({ name, own, device }, { name: 'Pages', own: false, device: true });
+});
+
+test('of two changes at a time that do not go together, one is refused', async () => {
+  await using janua = await startJanua();
+  const { clientAdministration, administration } = janua.services;
+  await administration.addGroup({ name: 'staff', description: '', scopes: [] });
+  const { client } = await clientAdministration.addClient({ ...wiki, own: false });
+  const asProgram = { machine: { scopes: ['users:read'], within: ['staff'], may: {} }, redirectUris: [] };
+  const results = await Promise.allSettled(
+    [asProgram, { device: true }].map((change) => clientAdministration.changeClient(client.id, change)),
+  );
+  assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+  for (const result of results) if (result.status === 'rejected') assert.ok(result.reason instanceof InvalidFields);
+  const { machine, device } = await clientAdministration.requireClient(client.id);
+  assert.ok(machine === undefined || !device);
+});
+
+test('the users whom a removed program has added are not those of another client with its id', async () => {
+  await using janua = await startJanua();
+  const { clientAdministration, database, users } = janua.services;
+  const addShop = () => clientAdministration.addClient({ ...wiki, id: 'shop' });
+  const note = () =>
+    database.updateTable('janua_users').set({ added_by: 'shop' }).where('username', '=', ann.username).execute();
+  const adderOf = async () => (await users.findByUsername(ann.username))?.addedBy;
+  await addShop();
+  await note();
+  await clientAdministration.removeClient('shop');
+  assert.equal(await adderOf(), undefined);
+  // A request of the program that outlasts its removal.
+  await note();
+  assert.equal(await adderOf(), 'shop');
+  await addShop();
+  assert.equal(await adderOf(), undefined);
 });
