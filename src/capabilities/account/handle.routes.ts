@@ -20,7 +20,7 @@ const handleKept: Answer = {
   detail: 'You have a handle already. Only an administrator can change it',
 };
 
-type Parts = Pick<Core, 'users' | 'ports' | 'change'>;
+type Parts = Pick<Core, 'users' | 'ports' | 'change' | 'audit'>;
 
 /** Adds the page on which users choose a handle (`HANDLES=users`). They do so once, because a handle is never free again. */
 export function addHandle(app: App, parts: () => Parts): void {
@@ -42,24 +42,27 @@ export function addHandle(app: App, parts: () => Parts): void {
     browser: 'To the account page, with a message',
     show: () => ({}),
     async submit(request, reply, entered) {
-      const { users, ports, change } = parts();
+      const { users, ports, change, audit } = parts();
       const handle = readHandle(entered.handle);
-      await requireFreeHandle(handle, { users, listClients: ports.listClients }).catch(refuseTaken);
-      const by = { caller: request.caller, session: signedInOf(request).session };
+      const { session, user } = signedInOf(request);
       const event = { kind: 'handle-chosen', isChange: (made: boolean) => made } as const;
-      await change(event, provedBy(provedOf(request)), by, (held) => {
-        if (held.user.handle !== undefined) throw new Refusal(handleKept);
-        return setHandle(held, handle);
-      }).catch(refuseTaken);
+      const act = { kind: event.kind, userId: user.id, caller: request.caller };
+      audit.requireAllowance(act);
+      try {
+        await requireFreeHandle(handle, { users, listClients: ports.listClients });
+        await change(event, provedBy(provedOf(request)), { caller: request.caller, session }, (held) => {
+          if (held.user.handle !== undefined) throw new Refusal(handleKept);
+          return setHandle(held, handle);
+        });
+      } catch (error) {
+        if (!(error instanceof ChangeRefused && error.code === 'handle-taken')) throw error;
+        // Otherwise a user could ask for any number of names whether somebody has them.
+        audit.countAct(act);
+        throw new InvalidFields({ field: 'handle', code: 'handle-taken' });
+      }
       return reply.proceed(`${accountPath}?state=6`, { detail });
     },
   });
-}
-
-function refuseTaken(error: unknown): never {
-  if (error instanceof ChangeRefused && error.code === 'handle-taken')
-    throw new InvalidFields({ field: 'handle', code: 'handle-taken' });
-  throw error;
 }
 
 function readHandle(typed: string): string {

@@ -64,11 +64,11 @@ export function createDirectory(
     findCandidate,
 
     async findByUsername(username) {
-      return (await findCandidate(username))?.account;
+      return (await findNamed(username))?.account;
     },
 
     async adoptByUsername(username) {
-      const candidate = await findCandidate(username);
+      const candidate = await findNamed(username);
       return candidate?.account ?? (await candidate?.adopt());
     },
 

@@ -4,7 +4,7 @@ import { insertNew } from '../../ground/database/insert-new.ts';
 import { ChangeRefused, Unreadable } from './change-refused.ts';
 import type { Held } from './held.ts';
 import { indexWords } from './search.ts';
-import { canonicalUsername } from './user.ts';
+import { canonicalUsername, searchable } from './user.ts';
 import type { UserDirectory } from './user-directory.ts';
 
 /** The form of a handle: a second name of an account, with which its user signs in too. No address has this form. */
@@ -66,18 +66,45 @@ export async function setHandle({ user, db }: Held, handle: string | undefined):
   return true;
 }
 
+/** Returns the id of the account that has the handle, or had it. The account may be gone. */
+export const findHandleOwner = async (handle: string, db: Database): Promise<string | undefined> => {
+  const given = db.selectFrom('janua_handles').select('user_id').where('digest', '=', digestOf(handle));
+  return (await given.executeTakeFirst())?.user_id;
+};
+
 async function claim(handle: string, { user, db }: Pick<Held, 'user' | 'db'>): Promise<void> {
-  const digest = digestOf(handle);
-  const given = db.selectFrom('janua_handles').select('user_id').where('digest', '=', digest);
-  const owner = (await given.executeTakeFirst())?.user_id;
+  const owner = await findHandleOwner(handle, db);
   if (owner === user.id) return;
+  const values = { digest: digestOf(handle), user_id: user.id };
   // Two accounts may claim it at once. The transaction of the second one is rolled back.
   const isNew =
-    owner === undefined && (await insertNew(db.insertInto('janua_handles').values({ digest, user_id: user.id })));
+    owner === undefined &&
+    (await findNames([handle], db, user.id)).size === 0 &&
+    (await insertNew(db.insertInto('janua_handles').values(values)));
   if (!isNew) throw handleTaken();
   const had = db.selectFrom('janua_handles').select('digest').where('user_id', '=', user.id);
   if ((await had.execute()).length > mostHandles)
     throw new ChangeRefused(`An account may have ${mostHandles} handles in its life, and this one has had them.`);
+}
+
+/**
+ * Returns those of the handles that are an id, a user name or a `sub` of another user. A user who has left a team's own table keeps the
+ * name, because applications may know the user by it.
+ * @param userId whose names do not count
+ */
+async function findNames(handles: readonly string[], db: Database, userId = ''): Promise<ReadonlySet<string>> {
+  const others = [
+    db.selectFrom('janua_users').select(['id', 'id as name']).where('id', 'in', handles),
+    db.selectFrom('janua_subjects').select(['user_id as id', 'subject as name']).where('subject', 'in', handles),
+    db
+      .selectFrom('janua_search')
+      .select(['user_id as id', 'word as name'])
+      .where('kind', '=', searchable.indexOf('username'))
+      .where('word', 'in', handles),
+  ];
+  const names = new Set<string>();
+  for (const each of others) for (const { id, name } of await each.execute()) if (id !== userId) names.add(name);
+  return names;
 }
 
 /** Returns those of the handles that new users cannot have. */
@@ -88,9 +115,9 @@ export async function findTakenHandles(
 ): Promise<ReadonlySet<string | undefined>> {
   const given = db.selectFrom('janua_handles').select('digest').where('digest', 'in', handles.map(digestOf));
   const digests = new Set((await given.execute()).map(({ digest }) => digest));
-  const accounts = await db.selectFrom('janua_users').select('id').where('id', 'in', handles).execute();
-  const ids = new Set([...clients, ...accounts].map(({ id }) => id));
-  return new Set(handles.filter((handle) => digests.has(digestOf(handle)) || ids.has(handle)));
+  const names = await findNames(handles, db);
+  const ids = new Set(clients.map(({ id }) => id));
+  return new Set(handles.filter((handle) => digests.has(digestOf(handle)) || names.has(handle) || ids.has(handle)));
 }
 
 /** Returns the rows of `janua_handles` for new users. */
@@ -98,18 +125,18 @@ export const handleRows = (users: readonly { readonly id: string; readonly handl
   users.flatMap(({ id, handle }) => (handle ? [{ digest: digestOf(handle), user_id: id }] : []));
 
 export interface NameParts {
-  readonly users: Pick<UserDirectory, 'findCandidate' | 'findById'>;
+  readonly users: Pick<UserDirectory, 'findCandidate'>;
   readonly listClients: () => Promise<readonly { readonly id: string }[]>;
 }
 
 /**
- * Checks that a handle names nobody else: applications may compare it with a user name of a team's own table, a subject or a client id
- * (RFC 9700 4.15).
+ * Checks that a handle names nobody else: applications may compare it with a user name of a team's own table or a client id (RFC 9700
+ * 4.15). `setHandle` compares it with the names of the users whom Janua knows.
  * @throws {ChangeRefused} `handle-taken`
  */
 export async function requireFreeHandle(handle: string, { users, listClients }: NameParts): Promise<void> {
   const named = await users.findCandidate(handle);
   const isOther = named !== undefined && named.account?.user.handle !== handle;
   const isClient = (await listClients()).some(({ id }) => id === handle);
-  if (isOther || isClient || (await users.findById(handle)) !== undefined) throw handleTaken();
+  if (isOther || isClient) throw handleTaken();
 }

@@ -74,21 +74,46 @@ test('failures with the handle count as failures with the address', async () => 
 
 test('a handle that names someone or something else is refused', async () => {
   await using janua = await open();
-  const { give, aliceId, services, pass } = janua;
+  const { give, aliceId, annId, services, pass } = janua;
   await give('alice', aliceId);
   const { client } = await services.clientAdministration.addClient(wiki);
   const { database } = services;
   const clientId = 'abcdefghijklmnopqrstuv';
   await database.updateTable('janua_clients').set({ id: clientId }).where('id', '=', client.id).execute();
+  await services.giveSubject({ id: aliceId }, 'sub-42');
+  await services.giveSubject({ id: annId }, 'sub-of-ann');
   await database.updateTable('janua_users').set({ id: 'user-42' }).where('id', '=', aliceId).execute();
+  const named = database.updateTable('janua_search').set({ word: 'left' }).where('word', '=', 'alice@example.com');
+  await named.execute();
   // The names of clients are read once a second.
   pass(1000);
   const refused = {
-    [taken]: ['alice', clientId, 'user-42'],
+    [taken]: ['alice', clientId, 'user-42', 'sub-42', 'left'],
     [malformed]: ['admin', 'a', '-ann', 'ann@example', 'аnn'],
   };
   for (const [detail, handles] of Object.entries(refused))
     for (const handle of handles) assert.deepEqual((await give(handle)).json().errors, errors(detail), handle);
+  assert.equal((await give('sub-of-ann')).statusCode, 200);
+});
+
+test('a handle is no id of a client and no sub of another user, even once its account has another one', async () => {
+  await using janua = await open();
+  const { give, aliceId, annId, services } = janua;
+  for (const handle of ['former', 'present']) await give(handle, aliceId);
+  for (const handle of ['former', 'present']) {
+    await assert.rejects(services.clientAdministration.addClient({ ...wiki, id: handle }), /is taken/);
+    await assert.rejects(services.giveSubject({ id: annId }, handle), /is the handle of another user, or was/);
+  }
+  await services.giveSubject({ id: aliceId }, 'former');
+  assert.equal(await services.findSubject({ id: aliceId }), 'former');
+});
+
+test('commands and files mean the user name of a user, not a handle that somebody has chosen', async () => {
+  await using janua = await open();
+  const { give, services } = janua;
+  await give('bob');
+  await assert.rejects(services.administration.changeGroups('bob', { add: [admins] }), /no user with that name/);
+  assert.equal(await services.users.adoptByUsername('bob'), undefined);
 });
 
 test('an administrator gives handles to users with no more rights, after a fresh proof', async () => {
@@ -129,6 +154,10 @@ test('users choose a handle once, where they may', async () => {
   assert.deepEqual((await choose('root')).json().errors, errors(malformed));
   await janua.give('alice', janua.aliceId);
   assert.deepEqual((await choose('alice')).json().errors, errors(taken));
+  const asked: number[] = [];
+  for (let count = 0; count < 100; count += 1) asked.push((await choose('alice')).statusCode);
+  assert.equal(asked.at(-1), 429, 'a user cannot ask for any number of names');
+  janua.pass(300_000);
   assert.equal((await choose('ann')).statusCode, 200);
   assert.equal((await choose('annie')).statusCode, 409);
   assert.equal((await janua.signIn('ann')).statusCode, 200);
