@@ -38,8 +38,8 @@ export type Composition = Awaited<ReturnType<typeof compose>>;
 
 export type { Services } from './site.ts';
 
-/** Milliseconds that a stop waits for a sync with a team's own table. */
-const syncClosingMilliseconds = 2000;
+/** Milliseconds that a stop waits for a sync with a team's own table, and for an invitation that is being queued. */
+const closingMilliseconds = 2000;
 
 /** Options of the demo, the commands and the tests. */
 export interface Overrides extends CoreOverrides {
@@ -172,6 +172,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     if (publicOrigins.size === 0 || overrides.takesLogins === false) return;
     prepared?.mail?.start();
     prepared?.userSync?.start();
+    prepared?.importInvitations?.start();
     if (isListening && prepared !== undefined) ports.start();
   }
 
@@ -271,7 +272,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     },
     async close(): Promise<void> {
       clearInterval(cleaning);
-      await Promise.all([prepared?.mail?.close(), prepared?.userSync?.close(syncClosingMilliseconds), ports.close()]);
+      await prepared?.importInvitations?.close(closingMilliseconds);
+      await Promise.all([prepared?.mail?.close(), prepared?.userSync?.close(closingMilliseconds), ports.close()]);
       await prepared?.audit.close();
       await Promise.all([stores.close(), measures.close()]);
     },

@@ -10,10 +10,13 @@ import { administer } from './administer.ts';
 import { requireOwnUsers } from './users.ts';
 
 /** Imports users from a file. A signal ends the import after its batch. The next run continues, because existing users stay as they are. */
-export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?: boolean }) =>
+export const importUsers = (
+  path: string,
+  { dryRun = false, invite = false }: { readonly dryRun?: boolean; readonly invite?: boolean },
+) =>
   administer('janua users import', async ({ importUsers, imports, groups }, caller) => {
     const addUsers = requireOwnUsers(importUsers);
-    const made = requireOwnUsers(imports).begin(path === '-' ? '' : labelOf(basename(path)));
+    const made = requireOwnUsers(imports).begin(path === '-' ? '' : labelOf(basename(path)), invite);
     const knownGroups = new Set(await groups.names());
     const { input, progress } = await openInput(path);
     const terminal = createTerminal();

@@ -9,7 +9,7 @@ export const listImports = ({ json }: { readonly json?: boolean }) =>
     list(await requireOwnUsers(imports).list(Number.MAX_SAFE_INTEGER, undefined), {
       json,
       none: 'There are no imports with users who still exist.',
-      heading: ['ID', 'LABEL', 'TIME', 'BY', 'ADDED', 'LEFT', 'IN USE'],
+      heading: ['ID', 'LABEL', 'TIME', 'BY', 'ADDED', 'LEFT', 'IN USE', 'INVITED', 'WAITING'],
       toRows: (imports) => imports.map(toRow),
     }),
   );
@@ -20,7 +20,18 @@ export const undoImport = (id: string) =>
     return `The import is undone. Removed users: ${count}.`;
   });
 
-const toRow = ({ id, label, createdAt, operator, actorId, added, left, used }: ListedImport): string[] => [
+const toRow = ({
+  id,
+  label,
+  createdAt,
+  operator,
+  actorId,
+  added,
+  left,
+  used,
+  invited,
+  waiting,
+}: ListedImport): string[] => [
   ...[id, label, minuteOf(createdAt), operator ?? actorId ?? ''],
-  ...[added, left, used].map(String),
+  ...[added, left, used, invited, waiting].map(String),
 ];

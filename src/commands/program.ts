@@ -178,9 +178,14 @@ function addUsers(program: Command): void {
     .action(from(usersFile, 'listUsers'));
   add(users, 'import <file>', 'add users from CSV or JSON lines, with their password hashes; - reads standard input')
     .option('--dry-run', 'only show which rows would be refused')
+    .option('--invite', 'mail an invitation to each added user without a password, as the limits of mail allow')
     .action(from(() => import('./import.ts'), 'importUsers'));
   const importsFile = () => import('./imports.ts');
-  add(users, 'imports', 'list the latest imports, and how many of their users have signed in')
+  add(
+    users,
+    'imports',
+    'list the latest imports, and how many of their users have signed in, were invited, or await an invitation',
+  )
     .option(...json)
     .action(from(importsFile, 'listImports'));
   const undo = 'remove the users of an import, all or none, while none has signed in or chosen a password';

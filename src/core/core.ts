@@ -26,6 +26,7 @@ import { createEndAddressLinks } from './changes/address-links.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './changes/administration.ts';
 import { createChanges } from './changes/change.ts';
 import { noteNamedAdministrators } from './changes/first-administrator.ts';
+import { createImportInvitations } from './changes/import-invitations.ts';
 import { createMailing } from './mail/mailing.ts';
 import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
@@ -45,6 +46,7 @@ import { createImportUsers } from './users/import-users.ts';
 import { createImports } from './users/imports.ts';
 import { createInviteLinks } from './users/invite-links.ts';
 import { createLastLogins } from './users/last-logins.ts';
+import { createMayGive } from './users/may-give.ts';
 import { openUsers } from './users/open-users.ts';
 import { removeAccounts } from './users/registry.ts';
 import type { RequireRights } from './users/scopes.ts';
@@ -206,9 +208,12 @@ export async function createCore(options: CoreOptions) {
     hashing: hashing.load,
     queuedMails: outbox.countQueued,
   });
-  const imports = registry && createImports(database, registry, now);
+  const imports = registry && createImports(database, registry, now, () => ports.admitInvitation !== undefined);
   const findAccount = (id: string, db?: Database) => (db === undefined ? users.findById(id) : users.lock(id, db));
-  const inviteLinks = registry && createInviteLinks({ database, groups, findAccount, now });
+  const mayGive = createMayGive(findAccount);
+  const inviteLinks = registry && createInviteLinks({ database, groups, mayGive, now });
+  const findAdmit = () => ports.admitInvitation;
+  const inviting = { database, holdAny, findAccount, mayGive, findAdmit, outbox, audit, log, now };
   const administration: AdministrationOptions = {
     users,
     registry,
@@ -303,6 +308,7 @@ export async function createCore(options: CoreOptions) {
     /** Undefined with a team's own table, like `importUsers`. */
     imports,
     inviteLinks,
+    importInvitations: registry && createImportInvitations(inviting),
     importUsers:
       registry && imports && createImportUsers(database, registry, groups, imports, audit, () => ports.listClients()),
     shownSettings: showSettings(settings, overrides.given),

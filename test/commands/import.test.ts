@@ -196,12 +196,25 @@ test('imports are listed with their files, and one is undone', async () => {
   );
   const { id } = listed[1];
   const table = (await workplace.run(['users', 'imports'])).stdout;
-  assert.match(table, /^ID +LABEL +TIME +BY +ADDED +LEFT +IN USE\n/);
-  assert.match(table, /people\.csv .* 2 +2 +0\n/);
+  assert.match(table, /^ID +LABEL +TIME +BY +ADDED +LEFT +IN USE +INVITED +WAITING\n/);
+  assert.match(table, /people\.csv .* 2 +2 +0 +0 +0\n/);
   const undone = await workplace.run(['users', 'undo-import', id]);
   assert.deepEqual(undone, { code: 0, stdout: 'The import is undone. Removed users: 2.\n', stderr: '' });
   const again = await workplace.run(['users', 'undo-import', id]);
   assert.deepEqual(again, { code: 1, stdout: '', stderr: 'There is no import with that id.\n' });
   assert.match((await workplace.run(['users', 'list'])).stdout, /person2@/);
   assert.match((await workplace.run(['audit'])).stdout, /import undone .*, 2 in all/);
+});
+
+test('an import invites its users by the server, and is refused at once without one for mail', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const [input, command] = ['username\nann@example.com\n', ['users', 'import', '-', '--invite']];
+  const refused = await workplace.run(command, { input });
+  assert.deepEqual([refused.code, refused.stdout, refused.stderr], [1, '', 'Set MAIL_URL first.\n']);
+  assert.match((await workplace.run(['users', 'list'])).stdout, /There are no users yet/);
+  // No server sends here.
+  const env = { MAIL_URL: 'smtp://127.0.0.1:9', MAIL_FROM: 'no-reply@example.com' };
+  assert.match((await workplace.run(command, { input, env })).stdout, /^Added: 1\./);
+  const { invited, waiting } = JSON.parse((await workplace.run(['users', 'imports', '--json'])).stdout);
+  assert.deepEqual([invited, waiting], [0, 1]);
 });

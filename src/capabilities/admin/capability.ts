@@ -37,7 +37,7 @@ export const admin = defineCapability({
     (await import('./users.routes.ts')).addUsers(app, parts, options);
     (await import('./user.routes.ts')).addUser(app, parts, options);
     if (options.features.ownAccounts) {
-      (await import('./user-files.routes.ts')).addUserFiles(app, parts);
+      (await import('./user-files.routes.ts')).addUserFiles(app, parts, options.features.mail);
       (await import('./imports.routes.ts')).addImports(app, parts);
       if (options.features.mail) (await import('./invite-links.routes.ts')).addInviteLinks(app, parts);
     }

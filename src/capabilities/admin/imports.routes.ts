@@ -32,6 +32,8 @@ const importSchema = object('An import', {
   added: { ...number, description: 'Users that it added' },
   left: { ...number, description: 'Those who still exist' },
   used: { ...number, description: 'Those who have signed in or chosen a password. At 0, the import can be undone' },
+  invited: { ...number, description: 'Those who were mailed an invitation' },
+  waiting: { ...number, description: 'Those who still await one' },
 });
 
 const page = '/admin/users/imports';
@@ -41,6 +43,7 @@ const freshProof: FreshProof = { page: ({ admin }) => admin.users.imports, scope
 const describeImport = ({ id, label, operator, createdAt, ...counts }: ListedImport, actor: string | undefined) => ({
   ...{ id, label, operator: operator ?? null, actor: actor ?? null, created_at: createdAt.toISOString() },
   ...{ added: counts.added, left: counts.left, used: counts.used },
+  ...{ invited: counts.invited, waiting: counts.waiting },
 });
 
 /** Adds the page that lists imports, and undoes one. Like the import itself, it is for members of `admins`. */

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import { holdsAll } from '../../core/access/rights.ts';
@@ -55,7 +56,7 @@ const describeFile = ({ name }: File) => ({ label: labelOf(name) });
 type Parts = Pick<Core, 'users' | 'imports' | 'importUsers' | 'groups' | 'audit' | 'access'>;
 
 /** Adds the import and the export of users, by the rules of `janua users import` and `export`. */
-export function addUserFiles(app: App, parts: () => Parts): void {
+export function addUserFiles(app: App, parts: () => Parts, mayInvite: boolean): void {
   addExport(app, '/admin/users/export', () => parts().access, {
     name: 'users',
     summary: 'Export of the users',
@@ -82,7 +83,7 @@ export function addUserFiles(app: App, parts: () => Parts): void {
       requireMayImport(request);
       await request.proveFresh(undefined);
     });
-    addImport(uploads, parts);
+    addImport(uploads, parts, mayInvite);
   });
 }
 
@@ -97,7 +98,7 @@ export function requireMayImport(request: Request): void {
   if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
 }
 
-function addImport(app: App, parts: () => Parts): void {
+function addImport(app: App, parts: () => Parts, mayInvite: boolean): void {
   addForm(app, ['/admin/users/import', '/api/admin/users/import'], {
     summary: 'Import users',
     description: 'Adds the users of a file. It is for members of `admins`. `janua users import` takes larger files.',
@@ -106,7 +107,7 @@ function addImport(app: App, parts: () => Parts): void {
       signedIn: true,
       scope: 'users:write',
       freshProof: { page: ({ admin }) => admin.users.import },
-      refusals: [onlyAdmins],
+      refusals: [onlyAdmins, changeRefusals['no-mail']],
     },
     view: importView,
     fields: {
@@ -121,18 +122,22 @@ function addImport(app: App, parts: () => Parts): void {
         description: 'Names the import in the list of imports. A page takes the name of the file',
         examples: ['people.csv'],
       },
+      invite: {
+        boolean: true,
+        description: 'Whether to mail an invitation to each added user without a password, as the limits of mail allow',
+      },
       dry_run: { boolean: true, description: 'Whether to only say what would be added' },
     },
     answer: json('What the import did', resultSchema),
     browser: 'The page with the result',
     async show(request) {
       requireMayImport(request);
-      return { columns: importColumns };
+      return { columns: importColumns, mayInvite };
     },
-    async submit(request, reply, { rows, label = '', dry_run }) {
+    async submit(request, reply, { rows, label = '', dry_run, invite }) {
       requireMayImport(request);
       const { importUsers, imports, groups } = parts();
-      const made = imports?.begin(labelOf(label.trim()));
+      const made = imports?.begin(labelOf(label.trim()), invite === 'true');
       const isRehearsal = dry_run === 'true';
       const counts = noRows();
       const refusedLines: number[] = [];
@@ -170,6 +175,8 @@ function addImport(app: App, parts: () => Parts): void {
         refused,
         more_refused: refusedLines.length - refused.length,
         columns: importColumns,
+        mayInvite,
+        invites: invite === 'true',
         values: { rows, label },
         // If the header is wrong, all rows stay in the form for correction.
         ...(request.format === 'html' &&

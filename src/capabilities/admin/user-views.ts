@@ -252,6 +252,9 @@ function describeNewUser(answer: NewUser, page: Page) {
 
 interface Import {
   readonly columns: readonly string[];
+  /** Whether the server mails invitations. */
+  readonly mayInvite: boolean;
+  readonly invites?: boolean;
   readonly dry_run?: boolean;
   readonly added?: number;
   readonly there_already?: number;
@@ -259,11 +262,15 @@ interface Import {
   readonly more_refused?: number;
 }
 
-function describeImport({ columns, dry_run, added = 0, there_already = 0, refused, ...answer }: Import, page: Page) {
+function describeImport(
+  { columns, mayInvite, invites, dry_run, added = 0, there_already = 0, refused, ...answer }: Import,
+  page: Page,
+) {
   const { interpolate, plural } = page;
   const { users: words } = page.words.admin;
   const { more_refused: more = 0 } = answer;
   return {
+    ...{ mayInvite, invites },
     lead: interpolate(words.importLead, { columns: columns.join(', ') }),
     result: refused && {
       added: plural(dry_run ? words.toAdd : words.added, added),
@@ -290,6 +297,8 @@ interface Imports extends Listed {
     readonly added: number;
     readonly left: number;
     readonly used: number;
+    readonly invited: number;
+    readonly waiting: number;
   }[];
 }
 
@@ -299,7 +308,7 @@ function describeImports({ imports, ...list }: Imports, page: Page) {
   return {
     ...list,
     confirms: confirm,
-    imports: imports.map(({ id, label, actor, operator, created_at, added, left, used }) => {
+    imports: imports.map(({ id, label, actor, operator, created_at, added, left, used, invited, waiting }) => {
       const by = actor ?? operator;
       return {
         ...{ id, name: label || texts.unlabelled, time: timeOf('{time}', created_at) },
@@ -307,6 +316,8 @@ function describeImports({ imports, ...list }: Imports, page: Page) {
         added: plural(texts.added, added),
         left: left < added ? plural(texts.left, left) : '',
         used: used > 0 ? plural(texts.used, used) : undefined,
+        invited: invited > 0 ? plural(texts.invited, invited) : undefined,
+        waiting: waiting > 0 ? plural(texts.waiting, waiting) : undefined,
         removal: used === 0 && confirm === undefined ? plural(texts.undoLead, left) : undefined,
       };
     }),

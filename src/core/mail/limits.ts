@@ -69,5 +69,7 @@ export const mostMails = {
   withNotices: 400,
   /** The most mails to one address. Further requests are refused. Mails that strangers caused are counted separately. */
   toAddress: 20,
+  /** The most mails of any kind that wait while imported users are invited. The other mails would otherwise wait behind a large import. */
+  besideImports: 100,
   givenUp: 1_000,
 } as const;

@@ -17,6 +17,7 @@ export const events = {
     reasons: {
       again: { words: 'again, because the address was corrected' },
       repeated: { words: 'again, because an administrator wanted it' },
+      imported: { words: 'after an import that invites its users' },
     },
   },
   'reset-sent': {

@@ -8,6 +8,7 @@ import { findTakenHandles, type NameParts } from './handles.ts';
 import type { ImportedUser } from './import-columns.ts';
 import type { RefuseUser } from './import-rows.ts';
 import type { Imports, NewImport } from './imports.ts';
+import { operator } from './may-give.ts';
 import type { UserRegistry } from './user-directory.ts';
 
 type Clients = Awaited<ReturnType<NameParts['listClients']>>;
@@ -54,8 +55,14 @@ export function createImportUsers(
     const newcomers = users.filter(({ username }) => !taken.has(username));
     const added = await withFreeHandles(db, newcomers, clients, refuse);
     if (isRehearsal || added.length === 0) return added.length;
+    // A user with a password can sign in already, and a disabled user may not.
+    const isInvited = ({ passwordHash, disabled }: ImportedUser) => made.invites && passwordHash === '' && !disabled;
     const ids = await registry.addAll(
-      added.map((user) => ({ ...user, importId: made.id })),
+      added.map((user) => ({
+        ...user,
+        importId: made.id,
+        ...(isInvited(user) && { inviteBy: actor.actorId ?? operator }),
+      })),
       db,
     );
     await imports.noteIn(db, made, actor, added.length);

@@ -24,9 +24,11 @@ export interface NewImport {
   readonly id: string;
   /** The name of the file. Empty for standard input, and for rows that were typed. */
   readonly label: string;
+  /** Whether its users are mailed an invitation, unless they can sign in already. */
+  readonly invites: boolean;
 }
 
-export interface ListedImport extends NewImport {
+export interface ListedImport extends Omit<NewImport, 'invites'> {
   /** The id of the administrator. Undefined for an operator. */
   readonly actorId: string | undefined;
   readonly operator: string | undefined;
@@ -37,6 +39,10 @@ export interface ListedImport extends NewImport {
   readonly left: number;
   /** How many of those have used their accounts. The import can be undone while this is 0. */
   readonly used: number;
+  /** How many of all were mailed an invitation. */
+  readonly invited: number;
+  /** How many still await one. */
+  readonly waiting: number;
 }
 
 /** Tables that get a row for a user only after a sign-in, or on the way to the first one. */
@@ -53,7 +59,7 @@ const tablesOfUse = [
  * The users who have used their accounts. A new password counts, because its owner may have set it by a mailed link and not have signed in
  * yet. Changes by administrators, such as another group or a handle, do not count.
  */
-const isUsed = sql<boolean>`(password_changed_at is not null or ${sql.join(
+export const isUsed = sql<boolean>`(password_changed_at is not null or ${sql.join(
   tablesOfUse.map((table) => sql`janua_users.id in (select user_id from ${sql.table(table)})`),
   sql` or `,
 )})`;
@@ -62,34 +68,53 @@ type Actor = { readonly caller: Caller; readonly actorId?: string };
 
 export type Imports = ReturnType<typeof createImports>;
 
-/** Stores which users an import added, so that the import can be undone before anyone depends on it. */
-export function createImports(database: Database, registry: Pick<UserRegistry, 'removeAll'>, now: () => number) {
+/**
+ * Stores which users an import added, so that the import can be undone before anyone depends on it.
+ * @param mayInvite tells whether the server mails invitations
+ */
+export function createImports(
+  database: Database,
+  registry: Pick<UserRegistry, 'removeAll'>,
+  now: () => number,
+  mayInvite: () => boolean,
+) {
   const createId = createEventIds();
   const usersOf = (ids: readonly string[], db = database) => db.selectFrom('janua_users').where('import_id', 'in', ids);
   const count = sql<number | string>`count(*)`.as('count');
 
-  async function countUsers(ids: readonly string[]): Promise<(id: string) => { left: number; used: number }> {
-    if (ids.length === 0) return () => ({ left: 0, used: 0 });
+  async function countUsers(
+    ids: readonly string[],
+  ): Promise<(id: string) => Pick<ListedImport, 'left' | 'used' | 'waiting'>> {
+    if (ids.length === 0) return () => ({ left: 0, used: 0, waiting: 0 });
     const each = usersOf(ids).select(['import_id', count]).groupBy('import_id');
     const toMap = (rows: Awaited<ReturnType<typeof each.execute>>) =>
       new Map(rows.map((row) => [row.import_id, Number(row.count)]));
     const [left, used] = [toMap(await each.execute()), toMap(await each.where(isUsed).execute())];
-    return (id) => ({ left: left.get(id) ?? 0, used: used.get(id) ?? 0 });
+    const waiting = toMap(await each.where('invite_by', 'is not', null).execute());
+    return (id) => ({ left: left.get(id) ?? 0, used: used.get(id) ?? 0, waiting: waiting.get(id) ?? 0 });
   }
 
   return {
-    /** Begins an import. It is stored with its first users (`noteIn`). */
-    begin: (label: string): NewImport => ({ id: createId(now()), label }),
+    /** Begins an import. It is stored with its first users (`noteIn`). @throws {ChangeRefused} `no-mail` */
+    begin(label: string, invites: boolean): NewImport {
+      if (invites && !mayInvite()) throw new ChangeRefused('Set MAIL_URL first.', 'no-mail');
+      return { id: createId(now()), label, invites };
+    },
 
     /** Notes in an `inGroupsTransaction` that the import has added users. The oldest imports are forgotten; their users stay. */
-    async noteIn(db: Database, { id, label }: NewImport, { caller, actorId }: Actor, added: number): Promise<void> {
+    async noteIn(
+      db: Database,
+      { id, label }: Pick<NewImport, 'id' | 'label'>,
+      { caller, actorId }: Actor,
+      added: number,
+    ): Promise<void> {
       const known = db.updateTable('janua_imports').where('id', '=', id);
       const counted = await known.set({ added: sql<number>`added + ${added}` }).executeTakeFirst();
       if (counted.numUpdatedRows > 0n) return;
       const by = { actor_id: actorId ?? null, operator: caller.operator?.slice(0, longestOperator) ?? null };
       await db
         .insertInto('janua_imports')
-        .values({ id, label, added, created_at: now(), ...by })
+        .values({ id, label, added, invited: 0, created_at: now(), ...by })
         .execute();
       await limitRows(db, 'janua_imports', undefined, 0);
     },
@@ -104,8 +129,8 @@ export function createImports(database: Database, registry: Pick<UserRegistry, '
         .limit(limit);
       const rows = await (before === undefined ? found : found.where('id', '<', before)).execute();
       const countOf = await countUsers(rows.map(({ id }) => id));
-      return rows.map(({ id, label, actor_id, operator, created_at, added }) => ({
-        ...{ id, label, added, ...countOf(id) },
+      return rows.map(({ id, label, actor_id, operator, created_at, added, invited }) => ({
+        ...{ id, label, added, ...countOf(id), invited: invited ?? 0 },
         actorId: actor_id ?? undefined,
         operator: operator ?? undefined,
         createdAt: new Date(Number(created_at)),

@@ -5,16 +5,14 @@ import type { Row } from '../../ground/database/schema.ts';
 import { canonicalDomain } from '../../ground/text/mail-address.ts';
 import { createEventIds } from '../audit/event-id.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
-import { type Account, rightsOfAccount } from './account.ts';
+import { rightsOfAccount } from './account.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { type Groups, inGroupsTransaction } from './groups.ts';
 import type { Held } from './held.ts';
 import { joinPath } from './invite-limits.ts';
+import { type createMayGive, operator } from './may-give.ts';
 import { limitRows } from './row-limits.ts';
-import { admins, covers, type RequireRights, type Rights, readNames } from './scopes.ts';
-
-/** Stored in place of the id of an administrator, for a link that an operator made. */
-const operator = '';
+import { admins, type RequireRights, type Rights, readNames } from './scopes.ts';
 
 export interface NewInviteLink {
   readonly label: string;
@@ -39,8 +37,7 @@ export interface InviteLink extends Omit<NewInviteLink, 'days'> {
 export interface InviteLinkOptions {
   readonly database: Database;
   readonly groups: Pick<Groups, 'rightsIn' | 'setGroupsOf'>;
-  /** Reads an account, in a transaction if one is given. */
-  readonly findAccount: (id: string, db?: Database) => Promise<Account | undefined>;
+  readonly mayGive: ReturnType<typeof createMayGive>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -59,23 +56,15 @@ export type InviteLinks = ReturnType<typeof createInviteLinks>;
  * link lasts as long as its maker could give its groups. That is judged at each use, in the transaction that adds the user. It also ends
  * with what ends personal access tokens, because a thief of the maker's session may have made it.
  */
-export function createInviteLinks({ database, groups, findAccount, now }: InviteLinkOptions) {
+export function createInviteLinks({ database, groups, mayGive, now }: InviteLinkOptions) {
   const createId = createEventIds();
   const living = (db = database) => db.selectFrom('janua_invite_links').selectAll().where('expires_at', '>', now());
-
-  /** Tells whether the maker of a link could give these rights now. */
-  async function mayGive({ user_id: id }: Row<'janua_invite_links'>, rights: Rights, db?: Database): Promise<boolean> {
-    if (id === operator) return true;
-    const maker = await findAccount(id, db);
-    if (maker === undefined || maker.disabled || !maker.scopes.includes('users:write')) return false;
-    return covers(rightsOfAccount(maker), rights);
-  }
 
   /** Returns the link unless it is used up, or its maker may no longer give its groups. */
   async function judge(row: Row<'janua_invite_links'> | undefined): Promise<InviteLink | undefined> {
     if (row === undefined || row.used >= row.uses) return undefined;
     const rights = await groups.rightsIn(readNames(row.group_names)).catch(undefinedWithoutGroup);
-    return rights !== undefined && (await mayGive(row, rights)) ? fromRow(row) : undefined;
+    return rights !== undefined && (await mayGive(row.user_id, rights)) ? fromRow(row) : undefined;
   }
 
   /** Puts a new user into groups, and returns the rights that these give. @throws {ChangeRefused} `no-such-group` */
@@ -158,10 +147,10 @@ export function createInviteLinks({ database, groups, findAccount, now }: Invite
       const row = await living(db).where('id', '=', id).executeTakeFirst();
       if (counted.numUpdatedRows === 0n || row === undefined) throw new InviteLinkOver();
       // ADMINISTRATORS may list the address, which gives the new user rights.
-      if (!(await mayGive(row, rightsOfAccount(account), db))) throw new InviteLinkOver();
+      if (!(await mayGive(row.user_id, rightsOfAccount(account), db))) throw new InviteLinkOver();
       const names = readNames(row.group_names);
       const given = await setGroups(held, names).catch(undefinedWithoutGroup);
-      if (given === undefined || !(await mayGive(row, given, db))) throw new InviteLinkOver();
+      if (given === undefined || !(await mayGive(row.user_id, given, db))) throw new InviteLinkOver();
       return names;
     },
   };

@@ -127,6 +127,7 @@ const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, la
   address_proof: user.addressProof ?? null,
   added_by: user.addedBy ?? null,
   import_id: user.importId ?? null,
+  invite_by: user.inviteBy ?? null,
   ...(user.verification === undefined ? { verified_address: '' } : verifiedColumns(username, user.verification)),
 });
 

@@ -123,6 +123,8 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
   readonly addedBy?: string | undefined;
   /** The id of the import that adds the user. */
   readonly importId?: string;
+  /** For whom an imported user is mailed an invitation: the id of an administrator, or `operator` (may-give.ts). */
+  readonly inviteBy?: string;
 }
 
 /** Returns the filter that finds the events of an account (`eventsOf`). @param from the earliest time, in milliseconds since 1970 */

@@ -11,6 +11,7 @@ import { up as noteAppliedFiles } from './migrations/0.3-applied-files.ts';
 import { up as listSecrets } from './migrations/0.3-client-secrets.ts';
 import { up as upgradeFrom02 } from './migrations/0.3-from-0.2.ts';
 import { up as addHandles } from './migrations/0.3-handles.ts';
+import { up as addImportInvitations } from './migrations/0.3-import-invitations.ts';
 import { up as addImports } from './migrations/0.3-imports.ts';
 import { up as addInviteLinks } from './migrations/0.3-invite-links.ts';
 import { up as addMachines } from './migrations/0.3-machines.ts';
@@ -32,6 +33,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '0.3-tables-of-applied-files': noteAppliedFiles,
   '0.3-tables-people': addImports,
   '0.3-tables-people-links': addInviteLinks,
+  '0.3-tables-people-to-invite': addImportInvitations,
 };
 
 /** The names of the first and the last migration of version 0.2.0, which had 22. */

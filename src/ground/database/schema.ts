@@ -71,6 +71,8 @@ export const rows = {
     added_by: generated(nullable('')),
     /** The import that added the user (`janua_imports`), which may be forgotten. NULL for other users. */
     import_id: generated(nullable('')),
+    /** The administrator for whom an imported user awaits an invitation. Empty: an operator. NULL: no invitation is awaited. */
+    invite_by: generated(nullable('')),
     /** A counter. A transaction locks the row by increasing it (`countChange`). */
     changes: generated(time),
   },
@@ -85,6 +87,8 @@ export const rows = {
     operator: nullable(''),
     /** How many users it added. */
     added: 0,
+    /** How many of them were mailed an invitation. NULL for an import of before. */
+    invited: generated(nullable(0)),
     created_at: time,
   },
   /** The source of a team's accounts: its table, its columns and the kind of its ids (`core/users/source/origin.ts`). */

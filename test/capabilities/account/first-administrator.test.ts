@@ -76,7 +76,7 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         ({ services }) => services.administration.setGroups(ann.username, ['admins']),
         ({ services }) =>
           services.importUsers?.([imported], {
-            import: { id: 'first', label: '' },
+            import: { id: 'first', label: '', invites: false },
             actor: { caller },
             isRehearsal: false,
           }) ?? assert.fail(),

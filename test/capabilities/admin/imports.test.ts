@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { admins } from '../../../src/core/users/scopes.ts';
-import { startJanua } from '../../janua.ts';
+import { startJanua, type TestOptions } from '../../janua.ts';
 import { form, json } from '../../web/faces.ts';
 import { signInAs, signInWith } from './administrator.ts';
 
 const url = '/api/admin/users/imports';
 
-async function open(scopes: readonly string[] = []) {
-  const janua = await startJanua();
+async function open(scopes: readonly string[] = [], options: TestOptions = {}) {
+  const janua = await startJanua(options);
   const headers = await (scopes.length === 0 ? signInAs(janua, [admins]) : signInWith(janua, ...scopes));
   const post = (path: string, sent: ReturnType<typeof form>) =>
     janua.send({ method: 'POST', url: path, ...sent }, headers);
@@ -27,7 +27,7 @@ test('an import is listed with its administrator and its file, and is undone wit
   assert.deepEqual(await list(), []);
   await importRows({ rows, label: ' people.csv ' });
   const [{ id, created_at, actor, ...listed }, ...others] = await list();
-  assert.deepEqual(listed, { label: 'people.csv', operator: null, added: 2, left: 2, used: 0 });
+  assert.deepEqual(listed, { label: 'people.csv', operator: null, added: 2, left: 2, used: 0, invited: 0, waiting: 0 });
   assert.deepEqual([others, typeof created_at], [[], 'string']);
   assert.match(actor, /@example\.com$/);
   const undone = await undo(id);
@@ -102,4 +102,34 @@ test('the page keeps the label for the rows that it has checked', async () => {
   const sent = { rows: 'username\nnew@example.com', label: 'people.csv', dry_run: 'true' };
   const { body } = await janua.post('/admin/users/import', form(sent));
   assert.match(body, /<input id="label"[^>]*value="people\.csv"/);
+});
+
+test('an administrator has the new users invited, by the page as by the API, and sees how many were', async () => {
+  await using janua = await open();
+  const { services, headers, importRows, list, post } = janua;
+  assert.match((await janua.get('/admin/users/import', headers)).body, /<input type="checkbox" name="invite"/);
+  assert.equal((await importRows({ rows, invite: true })).statusCode, 200);
+  const checked = await post('/admin/users/import', form({ rows: 'username\ncid2@example.com', invite: 'true' }));
+  assert.match(checked.body, /1 user was added/);
+  assert.deepEqual(
+    (await list()).map(({ invited, waiting }: Record<string, number>) => [invited, waiting]),
+    [
+      [0, 1],
+      [0, 2],
+    ],
+  );
+  assert.match((await janua.get('/admin/users/imports', headers)).body, /2 users still await an invitation/);
+  await services.importInvitations?.settled();
+  assert.match((await janua.get('/admin/users/imports', headers)).body, /2 users were mailed an invitation/);
+  const to = (await janua.mails()).map((mail) => mail.to).sort();
+  assert.deepEqual(to, ['ann2@example.com', 'bob2@example.com', 'cid2@example.com']);
+});
+
+test('no administrator can have users invited where no mail is sent', async () => {
+  await using janua = await open([], { overrides: { demoMailbox: false } });
+  assert.doesNotMatch((await janua.get('/admin/users/import', janua.headers)).body, /name="invite"/);
+  const refused = await janua.importRows({ rows, invite: true });
+  assert.equal(refused.statusCode, 409);
+  assert.match(refused.json().detail, /^No mail can be sent here/);
+  assert.equal(await janua.services.users.findByUsername('ann2@example.com'), undefined);
 });

@@ -26,14 +26,19 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const requireOther = users.requireOtherAdministrator;
       const groups = createGroups(database, { applicationScopes: [], inColumn: false, requireOther });
       await groups.add({ name: 'staff', description: '', scopes: ['users:read'] });
-      const imports = createImports(database, users, () => time);
+      const imports = createImports(
+        database,
+        users,
+        () => time,
+        () => true,
+      );
       const addUsers = createImportUsers(database, users, groups, imports, { recordIn: async () => {} });
       const counts: number[] = [];
       return {
         ...opened,
         ...{ users, groups, imports, counts },
         async add(label: string, ...batches: (readonly ReturnType<typeof person>[])[]) {
-          const made = imports.begin(label);
+          const made = imports.begin(label, false);
           const actor = { caller: { route: 'test', operator: 'root' } };
           for (const batch of batches) await addUsers(batch, { import: made, actor, isRehearsal: false });
           return made.id;

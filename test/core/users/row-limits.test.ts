@@ -19,6 +19,7 @@ import { createHold, type Held, type Hold, provedBy } from '../../../src/core/us
 import { createImportUsers } from '../../../src/core/users/import-users.ts';
 import { createImports } from '../../../src/core/users/imports.ts';
 import { createInviteLinks } from '../../../src/core/users/invite-links.ts';
+import { createMayGive } from '../../../src/core/users/may-give.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { type BoundedTable, boundedTables, boundOf } from '../../../src/ground/database/tables.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
@@ -88,14 +89,14 @@ function createDoors(
   const link = { purpose: '', userId: user.id, address: user.username, expiresAt: time * 2 };
   const inRedis = { remove: async () => 0 } as unknown as SessionStore;
   const { remove } = withLastingEnds(inRedis, opened, 60_000, now);
-  const imports = createImports(database, users, now);
+  const imports = createImports(database, users, now, () => true);
   const addUsers = createImportUsers(database, users, groups, imports, { recordIn: async () => {} });
   const importOne = (number: number) =>
     addUsers([{ ...ann, username: `new-${number}@example.com`, groups: [] }], {
-      ...{ import: imports.begin(''), actor: { caller: { route: 'test' } }, isRehearsal: false },
+      ...{ import: imports.begin('', false), actor: { caller: { route: 'test' } }, isRehearsal: false },
     });
   const findAccount = async () => account;
-  const inviteLinks = createInviteLinks({ database, groups, findAccount, now });
+  const inviteLinks = createInviteLinks({ database, groups, mayGive: createMayGive(findAccount), now });
   const joinable = { label: 'A link', groups: [], uses: 1, days: 1, domain: '' };
   const addLink = () =>
     inviteLinks.add(
