@@ -48,6 +48,15 @@ const refusalReasons = {
     advice:
       'Compare it with janua resources list, character by character, or add it: janua resources add URI --scopes …',
   },
+  'not-of-program': {
+    words: 'the program may do nothing at that resource',
+    advice: 'Compare the resource with what janua clients show ID says, character by character.',
+  },
+  'grant-ended': {
+    words: 'the administrator who let the program act is deleted, disabled or no longer in admins',
+    advice:
+      'If the program should go on, let a member of admins save its page again, or: janua clients set ID --scope … --within …',
+  },
   pkce: {
     words: 'the code_challenge was not by S256, or the code_verifier did not fit it, or one of the two was missing',
     advice: 'Switch PKCE with S256 on in the application. A proxy or cache may have changed the request.',

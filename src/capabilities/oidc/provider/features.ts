@@ -137,19 +137,19 @@ async function mayAsk(client: ProviderClient, token: IssuedToken, { findResource
   return resource !== undefined && resource.clientId === undefined;
 }
 
-type OidcContext = KoaContextWithOIDC['oidc'];
-
 /**
  * Narrows the scopes of a program's request to those that it may have at the resource. Without any, it gets them all (RFC 6749 3.3).
  * @throws {errors.InvalidTarget} for a resource at which it may have none; {errors.InvalidScope} if it may have none of those
  */
 async function narrowToGrant(
-  { client, params = {} }: OidcContext,
+  { oidc: { client, params = {} }, state }: KoaContextWithOIDC,
   uri: string,
   { isGranted, issuer }: ProviderOptions,
 ) {
   const machine = client?.machine as Machine | undefined;
-  const allowed = machine && (await isGranted(machine)) ? scopesAt(machine, uri, issuer) : [];
+  const isStillGranted = machine !== undefined && (await isGranted(machine));
+  const allowed = isStillGranted ? scopesAt(machine, uri, issuer) : [];
+  if (allowed.length === 0) state.reason = isStillGranted ? 'not-of-program' : 'grant-ended';
   if (allowed.length === 0) throw new errors.InvalidTarget('unknown resource');
   const asked = readNames(typeof params.scope === 'string' ? params.scope : '');
   const scopes = asked.length === 0 ? allowed : allowed.filter((scope) => asked.includes(scope));
@@ -169,11 +169,12 @@ function createResourceIndicators(options: ProviderOptions): Features['resourceI
     },
     // A token request need not repeat the resource of the authorization request. There is one at most.
     useGrantedResource: async () => true,
-    async getResourceServerInfo({ oidc }, uri) {
+    async getResourceServerInfo(ctx, uri) {
+      const { oidc } = ctx;
       // A token is for one resource, and the page of the consent shows one.
       if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
       const isProgram = oidc.params?.grant_type === machineGrant;
-      if (isProgram) await narrowToGrant(oidc, uri, options);
+      if (isProgram) await narrowToGrant(ctx, uri, options);
       if (isProgram && uri === issuer)
         return {
           scope: Object.keys(ownScopes).join(' '),

@@ -407,6 +407,10 @@ for (const stores of choices)
       assert.equal(await status(), 401);
       assert.equal((await ask(program)).error, 'invalid_target');
       await administration.enable(name);
+      assert.equal((await ask(program, { resource: 'https://nowhere.example.com' })).error, 'invalid_target');
+      const refused = await server.janua.events({ kind: 'application-refused' });
+      const reasons = refused.flatMap(({ reason, about }) => (about === client_id ? [reason] : []));
+      assert.deepEqual(reasons.sort(), ['grant-ended', 'not-of-program']);
       assert.equal(await status(), 200);
       await administration.changeGroups(name, { remove: [admins] });
       assert.equal(await status(), 401);
