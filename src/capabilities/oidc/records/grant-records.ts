@@ -31,7 +31,7 @@ const removedAtOnce = 500;
  * user.
  */
 export function createGrantRecords(
-  { database, rows, prepareLookup, revoke, sessionsOfNew }: RecordRows,
+  { database, rows, prepareLookup, revoke, removeLeftovers, sessionsOfNew }: RecordRows,
   { now, findAccount, isAlive, listSessions }: Pick<RecordOptions, 'now' | 'findAccount' | 'isAlive' | 'listSessions'>,
 ) {
   /** The id of the session at which the last sweep stopped. Empty: the next sweep begins anew. */
@@ -123,6 +123,7 @@ export function createGrantRecords(
      * `sessionsOfNew`.
      */
     async bind(grantId: string, sessionId: string, save: () => Promise<unknown>): Promise<void> {
+      await removeLeftovers(grantId);
       sessionsOfNew.set(grantId, sessionId);
       await save().finally(() => sessionsOfNew.delete(grantId));
     },

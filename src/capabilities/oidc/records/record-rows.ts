@@ -57,6 +57,16 @@ export function createRecordRows(
   findAccount: (userId: string) => Promise<Account | undefined>,
 ) {
   const rows = database.selectFrom(table);
+
+  /** Finds the codes and tokens of revoked grants. A grant that was issued again has the id of the former one. */
+  const tokensOfRevoked = (grantKeys: readonly string[]) =>
+    database
+      .selectFrom(`${table} as token`)
+      .leftJoin(`${table} as given`, 'given.id', 'token.grant_id')
+      .select('token.id')
+      .where('token.grant_id', 'in', grantKeys)
+      .where('given.id', 'is', null);
+
   return {
     database,
     rows,
@@ -75,10 +85,19 @@ export function createRecordRows(
       if (grantKeys.length === 0) return;
       await db.deleteFrom(table).where('id', 'in', grantKeys).execute();
       const removeTokens = () => {
-        removeFound(database, table, rows.select('id').where('grant_id', 'in', grantKeys)).catch(() => {});
+        removeFound(database, table, tokensOfRevoked(grantKeys)).catch(() => {});
       };
       if (db.isTransaction) onCommit(db, removeTokens);
       else removeTokens();
+    },
+
+    /**
+     * Deletes the codes and tokens that the former grant of this id has left behind. They would be valid again with a new grant. A grant has
+     * few of them (`mostRecords.ofGrant`).
+     */
+    async removeLeftovers(grantId: string): Promise<void> {
+      const ids = (await tokensOfRevoked([keyOf('Grant', grantId)]).execute()).map(({ id }) => id);
+      if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
     },
 
     /** Tells whether a record is still valid. A changed password or a disabled account ends a grant that outlives its session. */

@@ -242,6 +242,31 @@ test('what was given in a session that has ended is removed, and what others hol
 });
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
+  test(`in ${engine}, a grant that is issued again revives no former token, and keeps its own`, {
+    skip: missing(engine),
+  }, async () => {
+    await using opened = await openMigrated(engine);
+    const { of, bind, revokeOf } = recordsIn(opened);
+    const issue = () =>
+      bind('grant', 'session', () => of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 60));
+    const add = (model: string, id: string) => of(model).upsert(id, { grantId: 'grant', clientId: 'wiki' }, 60);
+    const gate = Promise.withResolvers<void>();
+    const waiting = runPart(() => gate.promise);
+    await issue();
+    await add('AccessToken', 'former');
+    await revokeOf('ann', 'wiki');
+    await issue();
+    assert.equal(await of('AccessToken').find('former'), undefined);
+    await add('AuthorizationCode', 'code');
+    // Another request found no grant at the same time.
+    await issue();
+    const removed = runPart(async () => {});
+    gate.resolve();
+    await Promise.all([waiting, removed]);
+    assert.ok(await of('AuthorizationCode').find('code'));
+  });
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
   describe(`of what applications hold in ${engine}, the oldest makes room`, { skip: missing(engine) }, () => {
     const { grants, lastingGrants, lastingGrantsOfClient, ofGrant } = mostRecords;
 
