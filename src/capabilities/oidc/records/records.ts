@@ -71,7 +71,7 @@ export interface UsedAssertion {
   /** The address of the client's document. */
   readonly issuer: string;
   readonly jti: string;
-  /** Expiry of the assertion, in milliseconds since 1970. */
+  /** Expiry of the assertion, in milliseconds since 1970. It may have a fraction. */
   readonly end: number;
   /** The host or network whose assertions are counted together. */
   readonly party: string;
@@ -302,7 +302,8 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       const id = keyOf(model, JSON.stringify([issuer, jti]));
       const party = keyOf('assertions', by.party);
       // An assertion that expires soon would otherwise no longer count for the limit, while its row stays until the next cleaning.
-      const keptUntil = Math.max(end, now() + leastKept);
+      // An assertion may name a fraction of a second (RFC 7519 2).
+      const keptUntil = Math.ceil(Math.max(end, now() + leastKept));
       if (!(await grants.hasRoomForAssertion(party, now()))) return 'too-many';
       const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: keptUntil };
       return (await insertNew(database.insertInto(table).values(row))) ? 'new' : 'used';
