@@ -16,7 +16,13 @@ interface CommandOptions {
 
 export async function applyFile(path: string, { prune = false, dryRun = false }: CommandOptions): Promise<void> {
   const file = readAppliedFile(path);
-  const options = { prunes: prune || file.prune, showsSecrets: true, skipsFormer: false, isRehearsal: dryRun };
+  const options = {
+    prunes: prune || file.prune,
+    showsSecrets: true,
+    leavesOut: false,
+    skipsFormer: false,
+    isRehearsal: dryRun,
+  };
   const applied = await apply(loadSettings(), file, options);
   if (applied !== undefined) process.stdout.write(`${reportOf(applied, dryRun).join('\n')}\n`);
 }
@@ -29,7 +35,7 @@ export async function applyFile(path: string, { prune = false, dryRun = false }:
  */
 export async function applyAtStart(settings: Settings, path: string): Promise<(log: Log) => void> {
   const file = readAppliedFile(path);
-  const options = { prunes: file.prune, showsSecrets: false, skipsFormer: true, isRehearsal: false };
+  const options = { prunes: file.prune, showsSecrets: false, leavesOut: true, skipsFormer: true, isRehearsal: false };
   const applied = await apply(settings, file, options);
   return (log) => tell(log, file, applied);
 }
@@ -43,6 +49,7 @@ function tell(log: Log, { name }: AppliedFile, applied: Applied | undefined): vo
   }
   log.info(event, `APPLY_FILE: ${summarize(applied.changes)}`);
   for (const line of applied.kept) log.warn(event, `kept, although APPLY_FILE has it no longer: ${line}`);
+  for (const line of applied.leftOut) log.warn(event, `not applied: ${line}`);
   for (const id of applied.withoutSecret)
     log.warn(
       event,

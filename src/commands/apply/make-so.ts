@@ -38,7 +38,9 @@ export async function makeSo(
   const { database } = services;
   const versions = await findAppliedVersions(database, file.name);
   if (options.skipsFormer && versions.includes(file.version) && versions[0] !== file.version) return undefined;
-  const applied: Applied = { changes: [], kept: [], secrets: [], withoutSecret: [], links: [], removedClients: [] };
+  const applied: Applied = {
+    ...{ changes: [], kept: [], leftOut: [], secrets: [], withoutSecret: [], links: [], removedClients: [] },
+  };
   const making = { services, applied, appliedBy: file.name, options };
   for (const entry of file.groups) await inPlace(`group ${entry.name}`, () => makeGroupSo(entry, making));
   for (const entry of file.resources) await inPlace(`resource ${entry.uri}`, () => makeResourceSo(entry, making));

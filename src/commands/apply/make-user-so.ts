@@ -1,5 +1,6 @@
 import type { Account } from '../../core/users/account.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { findHandleOwner } from '../../core/users/handles.ts';
 import { requireName } from '../../core/users/require-details.ts';
 import { admins } from '../../core/users/scopes.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
@@ -7,11 +8,20 @@ import { differencesOf } from './changes.ts';
 import { type Making, note } from './making.ts';
 import type { UserEntry } from './schema.ts';
 
-/** Adds a user, or changes the names and adds the groups of one. A user is never removed, and stays in every group. */
+/**
+ * Adds a user, or changes the names and adds the groups of one. A user is never removed, and stays in every group. An entry is left out if
+ * another account has its handle or `sub`: it may be the same person with another address, who would otherwise get a second account.
+ */
 export async function makeUserSo(entry: UserEntry, making: Making): Promise<void> {
-  const { services, applied } = making;
+  const { services, applied, options } = making;
   const username = canonicalUsername(entry.username);
   const found = await services.users.adoptByUsername(username);
+  const obstacle = await findObstacle(entry, found?.user.id, making);
+  if (obstacle !== undefined) {
+    if (!options.leavesOut) throw new ChangeRefused(obstacle);
+    applied.leftOut.push(`user ${username}: ${obstacle}`);
+    return;
+  }
   if (found === undefined || found.isReplaceable) return addUser(entry, username, making);
   const { user } = found;
   const { handle = '' } = user;
@@ -29,6 +39,24 @@ export async function makeUserSo(entry: UserEntry, making: Making): Promise<void
   const subject = await giveSubject(found, entry.sub, making);
   if (added.includes(admins)) await offerLink(found, making);
   note(applied, 'user', username, [...fields, ...subject], false);
+}
+
+/** Tells why the user cannot have the handle or `sub` of the entry, if another account has it, or had it. */
+async function findObstacle(
+  { handle = '', sub = '' }: UserEntry,
+  userId: string | undefined,
+  { services }: Making,
+): Promise<string | undefined> {
+  const owners = [
+    { name: `handle ${handle}`, id: handle === '' ? undefined : await findHandleOwner(handle, services.database) },
+    { name: `sub ${sub}`, id: sub === '' ? undefined : await services.findUserIdOfSubject(sub) },
+  ];
+  const taken = owners.find(({ id }) => id !== undefined && id !== userId);
+  if (taken?.id === undefined) return undefined;
+  const account = await services.users.findById(taken.id);
+  return account === undefined
+    ? `The account that had the ${taken.name} is gone, and no other account can have it. Choose another one, or remove the user from the file.`
+    : `The ${taken.name} is that of ${account.user.username}. If this is the same person, change the address in the file.`;
 }
 
 const namesOf = ({ first_name: first = '', last_name: last = '' }: Partial<UserEntry>) =>

@@ -6,6 +6,8 @@ export interface Applied {
   readonly changes: ObjectChange[];
   /** Objects that are not in the file any more, and stay, with the reason. */
   readonly kept: string[];
+  /** Users of the file who are not as the file says, with the reason. */
+  readonly leftOut: string[];
   /** New secrets of clients. They cannot be read again. */
   readonly secrets: { readonly clientId: string; readonly secret: string }[];
   /** The ids of new clients that have no secret yet. */
@@ -21,6 +23,8 @@ export interface ApplyOptions {
   readonly prunes: boolean;
   /** Whether new secrets can be shown. Otherwise a new client without a file gets none. */
   readonly showsSecrets: boolean;
+  /** Whether the file goes on without a user whose handle or `sub` is another account's. Otherwise it is refused. */
+  readonly leavesOut: boolean;
   /** Whether an earlier version of the file, which another one has replaced, changes nothing. */
   readonly skipsFormer: boolean;
 }

@@ -351,7 +351,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.match((await server.apply(user('ann', 'ann'))).stdout, /handle: "ann"/);
       assert.match((await server.apply(user('ann', 'annie'))).stdout, /handle: "ann" -> "annie"/);
       assert.match((await server.apply(user('ann', 'annie'))).stdout, /^No changes/);
-      assert.match((await server.apply(user('ben', 'ann'))).text, /^user ben@example.com: That handle is taken/);
+      assert.match(
+        (await server.apply(user('ben', 'ann'))).text,
+        /^user ben@example.com: The handle ann is that of ann@example.com/,
+      );
       for (const id of ['annie', 'ANNIE'])
         assert.match(
           (await server.apply(`name: production\nclients: [${client(id)}]`)).text,
@@ -366,7 +369,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.equal((await server.apply(`name: production\nusers: [${user('ann', 'sub-of-ann')}]`)).code, 0);
       for (const [entry, message] of [
         [user('ann', 'another'), /Applications know the user by another sub already: sub-of-ann/],
-        [user('ben', 'sub-of-ann'), /The sub sub-of-ann is taken/],
+        [user('ben', 'sub-of-ann'), /The sub sub-of-ann is that of ann@example.com/],
       ] as const)
         assert.match((await server.apply(`name: production\nusers: [${entry}]`)).text, message);
       const taken = await server.apply(`name: production\nclients: [${client('sub-of-ann')}]`);

@@ -121,6 +121,37 @@ test('a server with an earlier version of the file does not undo the new one', a
   assert.match(await server.export(), /name: New/);
 });
 
+test('a start leaves out a user whose handle or sub is another account’s, and applies the rest', async () => {
+  await using server = await open();
+  const start = async (address: string, names: string, group: string) => {
+    const user = `{username: ${address}, first_name: Ann, last_name: Archer, ${names}, groups: [admins]}`;
+    await server.write(`name: production\ngroups: [{name: ${group}}]\nusers: [${user}]`);
+    const running = await server.start('--migrate');
+    await running.stop();
+    assert.match(await server.export(), new RegExp(`name: ${group}`));
+    return warnings(running.output).map(({ msg }) => msg);
+  };
+  const both = 'handle: ann, sub: sub-of-ann';
+  assert.match((await start('ann@example.com', both, 'first')).join(), /ann@example.com is an administrator/);
+  for (const [names, taken] of [
+    [both, 'handle ann'],
+    ['sub: sub-of-ann', 'sub sub-of-ann'],
+  ] as const)
+    assert.deepEqual(await start('anna@example.com', names, `living-${taken.slice(0, 3)}`), [
+      `not applied: user anna@example.com: The ${taken} is that of ann@example.com. If this is the same person, change the address in the file.`,
+    ]);
+  assert.doesNotMatch((await server.workplace.run(['users', 'list'])).stdout, /anna@/);
+  await server.write(
+    'name: production\nusers: [{username: ben@example.com, first_name: B, last_name: B, groups: [admins]}]',
+  );
+  assert.equal((await server.workplace.run(['apply', 'janua.yaml'])).code, 0);
+  assert.equal((await server.workplace.run(['users', 'remove', 'ann@example.com'])).code, 0);
+  assert.match(
+    (await start('ann@example.com', both, 'gone')).join(),
+    /^not applied: user ann@example.com: The account that had the handle ann is gone, and no other/,
+  );
+});
+
 test('a start removes nothing unless the file says so', async () => {
   await using server = await open();
   const start = async (text: string) => {
