@@ -225,7 +225,12 @@ const limits: readonly Limit[] = [
   ],
   ['administrator', 'exports of a list at once', mostExports, '503'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],
-  ['machine', 'mails that wait while imported users are invited', mostMails.besideImports, 'the users wait'],
+  [
+    'machine',
+    'mails of imports and commands while imported users are invited',
+    `${mostMails.dueOfImports} due, ${mostMails.ofImports} with further tries`,
+    'the users wait',
+  ],
   [
     'machine',
     'mails that were given up',

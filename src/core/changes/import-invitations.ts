@@ -3,8 +3,8 @@ import { sql } from '../../ground/database/kysely.ts';
 import { createLeasedWork } from '../../ground/database/leased-work.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import type { Log } from '../../ground/faults/log.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { Audit } from '../audit/audit.ts';
-import { mostMails } from '../mail/limits.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { AdmitInvitation } from '../ports.ts';
 import { rightsOfAccount } from '../users/account.ts';
@@ -29,7 +29,7 @@ export interface ImportInvitationOptions {
   readonly mayGive: ReturnType<typeof createMayGive>;
   /** Undefined if the server sends no mail. Users then wait until it does. */
   readonly findAdmit: () => AdmitInvitation | undefined;
-  readonly outbox: Pick<Outbox, 'countQueued'>;
+  readonly outbox: Pick<Outbox, 'hasRoomForImports'>;
   readonly audit: Pick<Audit<never, 'user-invited'>, 'recordIn'>;
   readonly log: Pick<Log, 'error'>;
   /** Milliseconds since 1970. */
@@ -61,6 +61,9 @@ export function createImportInvitations(options: ImportInvitationOptions) {
       .orderBy('id')
       .limit(readAtOnce)
       .execute();
+
+  const noteFault = (err: unknown) =>
+    log.error({ event: 'invitations_failed', err }, 'imported users could not be invited');
 
   type Waiting = Awaited<ReturnType<typeof readWaiting>>[number];
 
@@ -113,11 +116,11 @@ export function createImportInvitations(options: ImportInvitationOptions) {
     });
   }
 
-  /** Invites the users of a maker while few mails wait. */
+  /** Invites the users of a maker while there is room for their mails. */
   async function inviteFor(maker: string, admit: AdmitInvitation, mayGoOn: () => boolean): Promise<void> {
     let { after, until } = paused.get(maker) ?? { after: '', until: 0 };
     if (until > now()) return;
-    while ((await outbox.countQueued()) + readAtOnce <= mostMails.besideImports) {
+    while (await outbox.hasRoomForImports(readAtOnce)) {
       const found = await readWaiting(maker, after);
       if (found.length === 0) break;
       const isMakerGone = !(await mayGive(maker, { groups: [], scopes: [] }));
@@ -128,7 +131,11 @@ export function createImportInvitations(options: ImportInvitationOptions) {
         try {
           await invite(maker, user, admit);
         } catch (error) {
-          if (!(error instanceof ChangeRefused)) throw error;
+          if (error instanceof Unavailable) throw error;
+          if (!(error instanceof ChangeRefused)) {
+            noteFault(error);
+            continue;
+          }
           const pause = maker === operator ? pauses.operator : pauses.administrator;
           paused.set(maker, { after: user.id, until: now() + pause });
           return;
@@ -149,6 +156,6 @@ export function createImportInvitations(options: ImportInvitationOptions) {
   return createLeasedWork({
     ...{ database, name: 'import-invitations', lookInterval, work, now },
     hasDue: async () => findAdmit() !== undefined && (await waiting.select('id').limit(1).execute()).length > 0,
-    onFault: (err) => log.error({ event: 'invitations_failed', err }, 'imported users could not be invited'),
+    onFault: noteFault,
   });
 }

@@ -69,7 +69,9 @@ export const mostMails = {
   withNotices: 400,
   /** The most mails to one address. Further requests are refused. Mails that strangers caused are counted separately. */
   toAddress: 20,
-  /** The most mails of any kind that wait while imported users are invited. The other mails would otherwise wait behind a large import. */
-  besideImports: 100,
+  /** The most mails that commands and imports have caused and that are due, while imported users are invited. */
+  dueOfImports: 100,
+  /** The same for mails that wait, also for a further try. An import with a dead domain would otherwise fill the queue. */
+  ofImports: 5_000,
   givenUp: 1_000,
 } as const;

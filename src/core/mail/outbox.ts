@@ -9,7 +9,7 @@ import type { Held } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import type { MailDescription } from './description.ts';
 import { mostMails } from './limits.ts';
-import type { NewMail } from './queue.ts';
+import { type NewMail, ofOperator } from './queue.ts';
 import type { RenderedMail } from './render.ts';
 
 /** A mail in the outbox. Ids are in order of time. Times are milliseconds since 1970. */
@@ -265,6 +265,14 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
         createdAt: Number(created_at),
         ...JSON.parse(content ?? ''),
       }));
+    },
+
+    /** Tells whether so many mails to imported users may be added. Other mails do not count, because each party has its own turns. */
+    async hasRoomForImports(count: number): Promise<boolean> {
+      const waiting = rows.select('id').where('party', '=', ofOperator).where('due_at', 'is not', null);
+      const due = await waiting.where('due_at', '<=', now()).limit(mostMails.dueOfImports).execute();
+      if (due.length + count > mostMails.dueOfImports) return false;
+      return (await waiting.limit(mostMails.ofImports).execute()).length + count <= mostMails.ofImports;
     },
 
     /** Counts the waiting mails. */

@@ -49,7 +49,8 @@ const fullMilliseconds = 1000;
 /** The share of the free room that this process may use before it counts again. So up to ten processes stay within the limit. */
 const share = 1 / 10;
 
-const ofOperator = 'user:operator';
+/** The party of mails that commands cause. */
+export const ofOperator = 'user:operator';
 
 export type Queue = ReturnType<typeof createQueue>;
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { demoHash } from '../../../src/commands/demo-users.ts';
 import { createImportInvitations } from '../../../src/core/changes/import-invitations.ts';
+import { mostMails } from '../../../src/core/mail/limits.ts';
 import type { AdmitInvitation } from '../../../src/core/ports.ts';
 import { createMayGive } from '../../../src/core/users/may-give.ts';
 import { addTo } from '../../capabilities/admin/administrator.ts';
@@ -182,18 +183,37 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.equal(lost?.address_proof, 'import');
     });
 
+    test('reach the other users if one cannot be invited', async () => {
+      await using opened = await open(options);
+      const { add, list, mailed, create } = opened;
+      await add(['first', 'broken', 'last']);
+      const task = create((admit) => (username, ...rest) => {
+        if (username.startsWith('broken')) throw new TypeError('of no known kind');
+        return admit(username, ...rest);
+      });
+      await task.settled();
+      assert.deepEqual(await mailed(), ['first', 'last']);
+      assert.deepEqual(await list(), [{ added: 3, invited: 2, waiting: 1 }]);
+    });
+
     test('leave room for other mails, and keep the limit of an administrator', async () => {
       await using opened = await open({ ...options, time: Date.UTC(2026, 0, 1), settings: { THROTTLE: 'on' } });
       const { add, settle, list, services, pass } = opened;
       const names = Array.from({ length: 25 }, (_, index) => `user${index}`);
       await add(names, await addTo(opened, 'maker@example.com', ['admins']));
-      const others = Array.from({ length: 60 }, (_, index) => `waiting${index}`);
-      for (const id of others)
-        await insertSample(services.database, 'janua_mails', { id, due_at: services.now() + minute });
-      await settle();
-      assert.deepEqual(await list(), [{ added: 25, invited: 0, waiting: 25 }]);
-      await services.database.deleteFrom('janua_mails').where('id', 'in', others).execute();
-      await settle();
+      const party = 'user:operator';
+      const wait = async (count: number, row: object) => {
+        const ids = Array.from({ length: count }, (_, index) => `waiting${index}`);
+        for (const id of ids)
+          await insertSample(services.database, 'janua_mails', { id, due_at: services.now() + minute, party, ...row });
+        await settle();
+        const [{ invited } = assert.fail()] = await list();
+        await services.database.deleteFrom('janua_mails').where('id', 'in', ids).execute();
+        return invited;
+      };
+      assert.equal(await wait(60, { due_at: services.now() }), 0, 'mails of commands are due');
+      assert.equal(await wait(mostMails.ofImports - 40, {}), 0, 'mails of commands await a further try');
+      assert.equal(await wait(150, { party: 'network', due_at: services.now() }), 20, 'mails of others wait');
       assert.deepEqual(await list(), [{ added: 25, invited: 20, waiting: 5 }]);
       await settle();
       assert.deepEqual(await list(), [{ added: 25, invited: 20, waiting: 5 }]);
