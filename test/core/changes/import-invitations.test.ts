@@ -186,13 +186,15 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
     test('reach the other users if one cannot be invited', async () => {
       await using opened = await open(options);
       const { add, list, mailed, create } = opened;
-      await add(['first', 'broken', 'last']);
+      await add(['one', 'two', 'three']);
+      let broken: string | undefined;
       const task = create((admit) => (username, ...rest) => {
-        if (username.startsWith('broken')) throw new TypeError('of no known kind');
+        broken ??= username;
+        if (username === broken) throw new TypeError('of no known kind');
         return admit(username, ...rest);
       });
       await task.settled();
-      assert.deepEqual(await mailed(), ['first', 'last']);
+      assert.equal((await mailed()).length, 2);
       assert.deepEqual(await list(), [{ added: 3, invited: 2, waiting: 1 }]);
     });
 
