@@ -160,6 +160,8 @@ export function createImports(
           const [used] = await users.select(count).where(isUsed).execute();
           if (Number(used?.count) > 0) throw importInUse(Number(used?.count));
           const ids = (await users.select('id').execute()).map((user) => user.id);
+          // Nobody has signed in with these handles, so the same file can be imported again.
+          await db.deleteFrom('janua_handles').where('user_id', 'in', users.select('id')).execute();
           await registry.removeAll(ids, db);
           await db.deleteFrom('janua_imports').where('id', '=', id).execute();
           await recordIn(db, { count: ids.length });

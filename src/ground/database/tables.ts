@@ -3,7 +3,6 @@ import { rows, type Tables } from './schema.ts';
 const all = 'SELECT, INSERT, UPDATE, DELETE';
 const kept = 'SELECT, INSERT, UPDATE';
 const once = 'SELECT, INSERT, DELETE';
-const added = 'SELECT, INSERT';
 const read = 'SELECT';
 
 /** A limit on the rows of each account, or on the rows that all administrators together have made. */
@@ -56,7 +55,7 @@ export const tables = {
     bound:
       'each costs an address that proves itself, an administrator, or a row of the team’s table: mails and sign-ups have limits',
   },
-  janua_handles: { rights: added, bound: '`mostHandles` for each account: core/users/handles.ts' },
+  janua_handles: { rights: once, bound: '`mostHandles` for each account: core/users/handles.ts' },
   janua_imports: {
     rights: all,
     only: 'own-accounts',

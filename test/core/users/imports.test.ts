@@ -146,6 +146,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.deepEqual([await names(), counts], [['dee'], [3]]);
     });
 
+    test('are undone with their handles, which a corrected file gives again', async () => {
+      await using opened = await open();
+      const { add, undo, database } = opened;
+      const handled = { ...person('ann'), handle: 'annie' };
+      for (let times = 0; times < 2; times += 1) assert.equal(await undo(await add('', [handled])), 1);
+      assert.deepEqual(await database.selectFrom('janua_handles').selectAll().execute(), []);
+    });
+
     test('are undone once by requests that race, and whole', async () => {
       await using opened = await open();
       const { add, undo, names } = opened;
