@@ -39,7 +39,7 @@ import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { mostWaitingForRows } from '../src/ground/database/transaction.ts';
 import { longestRest } from '../src/ground/faults/turns.ts';
 import { mostUnanswered, usualTimeouts } from '../src/server.ts';
-import { adminPages } from '../src/web/action.ts';
+import { accountPages, adminPages } from '../src/web/action.ts';
 import { mostParts, uploadLimit } from '../src/web/file-upload.ts';
 import { bodyLimit, mostFields } from '../src/web/hooks/bodies.ts';
 import { mostRows, usualRows } from '../src/web/list.ts';
@@ -243,6 +243,9 @@ const limits: readonly Limit[] = [
     mostWaitingForConnections,
     '503 for the last of the network with the most',
   ],
+  ['account', 'pages that list what it has, at once', accountPages.ofOne, 'wait for a turn'],
+  ['machine', 'pages that list what an account has, at once', accountPages.atOnce, 'wait for a turn'],
+  ['machine', 'such pages that wait', accountPages.waiting, '503 for the last of the account with the most'],
   ['machine', 'pages of administration, and lifts of waits, at once', adminPages.atOnce, 'wait for a turn'],
   [
     'machine',

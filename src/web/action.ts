@@ -57,8 +57,6 @@ export interface Action<F extends Fields = Fields, Shown = unknown> {
   readonly status?: 201 | 202;
   /** The response for a browser, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
-  /** The handler of a POST looks at many rows, so it waits for its turn like a page for administrators (see `readPage`). */
-  readonly takesTurn?: true | undefined;
   /** Whether the handler reads the body itself. The body may have any fields of any type. */
   readonly readsBody?: true;
   /** Answers fields that cannot be accepted. Default: a refusal. */
@@ -91,16 +89,18 @@ const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>
  */
 export const adminPages = { atOnce: 4, ofOne: 1, waiting: 100, waitingMilliseconds: 10_000 };
 
-const adminTurns = createTurns({
-  part: 'Administration',
-  atOnce: adminPages.atOnce,
-  waiting: adminPages.waiting,
-  rests: true,
-});
+/** The same limits for the pages that list what an account has. */
+export const accountPages = { ...adminPages, atOnce: 8, waiting: 1000 };
+
+const turnsOf = (part: string, { atOnce, waiting }: typeof adminPages) =>
+  createTurns({ part, atOnce, waiting, rests: true });
+
+const adminTurns = turnsOf('Administration', adminPages);
+const accountTurns = turnsOf('Accounts', accountPages);
 
 /**
- * Reads the model of a page. A page for administrators may read and compare thousands of rows, so it waits for its turn, unless its client
- * leaves. Other requests run between two such pages.
+ * Reads the model of a page. A page for administrators may read and compare thousands of rows, and an account may have hundreds of sessions
+ * and grants. Such a page waits for its turn, unless its client leaves. Other requests run between two such pages.
  * @throws {Unavailable} if it has waited too long, if too many wait, or if the client has left
  */
 export async function readPage<Model>(
@@ -108,8 +108,10 @@ export async function readPage<Model>(
   reply: FastifyReply,
   read: () => Model | Promise<Model>,
 ): Promise<Model> {
-  if (request.routeOptions.config.scope === undefined) return read();
+  const { scope, takesTurn } = request.routeOptions.config;
+  if (scope === undefined && !takesTurn) return read();
   const { id } = signedInOf(request).user;
+  const turns = scope === undefined ? accountTurns : adminTurns;
   const work = { places: [{ key: id, atOnce: adminPages.ofOne }], parties: [id] };
   const inTurn = async () => {
     await setImmediate();
@@ -119,7 +121,7 @@ export async function readPage<Model>(
   const leave = () => leaving.abort();
   reply.raw.once('close', leave);
   const giveUp = AbortSignal.any([leaving.signal, AbortSignal.timeout(adminPages.waitingMilliseconds)]);
-  return adminTurns.take(work, inTurn, giveUp).finally(() => reply.raw.off('close', leave));
+  return turns.take(work, inTurn, giveUp).finally(() => reply.raw.off('close', leave));
 }
 
 /** Adds an action at the address of its page and at the address of its API, such as `/auth/logout` and `/api/logout`. */
@@ -128,20 +130,7 @@ export function addAction<const F extends Fields, Shown>(
   addresses: readonly [page: string, api: string],
   action: Action<F, Shown>,
 ) {
-  const {
-    method,
-    summary,
-    description,
-    tag,
-    fields,
-    params,
-    query,
-    answer,
-    status = 200,
-    browser,
-    readsBody,
-    takesTurn,
-  } = action;
+  const { method, summary, description, tag, fields, params, query, answer, status = 200, browser, readsBody } = action;
   const read = readsBody ? undefined : fields;
   const refusals = read ? refusalsOf(read, action.refuse !== undefined) : [];
   const { freshProof, view } = action.config;
@@ -212,7 +201,7 @@ export function addAction<const F extends Fields, Shown>(
           await requireProof(request);
           const input = read ? readFields(read, request.body) : ({} as Input<F>);
           const handle = () => action.handle(request, reply, input);
-          return await (method === 'GET' || takesTurn ? readPage(request, reply, handle) : handle());
+          return await (method === 'GET' || config.takesTurn ? readPage(request, reply, handle) : handle());
         } catch (error) {
           if (error instanceof InvalidFields && action.refuse) return action.refuse(error, request, reply);
           throw error;

@@ -19,11 +19,8 @@ type Typed = Readonly<Record<string, string | undefined>>;
 
 /** GET shows the form, POST acts. A form that is refused is shown again with each fault beside its field (422). */
 export interface Form<F extends Fields, Shown = unknown>
-  extends Pick<
-    Action<F>,
-    'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser' | 'takesTurn'
-  > {
-  readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'machines' | 'refusals'>;
+  extends Pick<Action<F>, 'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
+  readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'machines' | 'refusals' | 'takesTurn'>;
   /** The page. It gets `values`, `errors`, the first `faulty` field, and the result of `show`. */
   readonly view: View<Shown>;
   readonly fields: F;

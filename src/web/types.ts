@@ -59,6 +59,11 @@ declare module 'fastify' {
     pagesWhereOpened?: boolean;
     /** Whether programs that act as themselves may use the route, for JSON. */
     machines?: boolean;
+    /**
+     * Whether the route waits for its turn (`readPage`): a page that lists what an account has, or a POST that looks at many rows. Pages
+     * for administrators always wait.
+     */
+    takesTurn?: true | undefined;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
     refusals?: readonly Answer[] | undefined;
     /** Whether the route accepts credentials, and perhaps works without them, for the OpenAPI document. */

@@ -60,7 +60,7 @@ export function addAccount(app: App, parts: () => Parts): void {
     method: 'GET',
     summary: 'Account',
     tag: 'Account',
-    config: { signedIn: true, view: accountView },
+    config: { signedIn: true, takesTurn: true, view: accountView },
     answer: json('The account', accountSchema),
     browser: 'The page Account',
     async handle(request) {
@@ -100,6 +100,7 @@ export function addAccount(app: App, parts: () => Parts): void {
     tag: 'Account',
     config: {
       signedIn: true,
+      takesTurn: true,
       refusesLimited: true,
       openedAt: `${accountPath}?state=5`,
       freshProof: { page: ({ account }) => account.export },

@@ -42,7 +42,7 @@ export function addSessions(app: App, parts: () => Parts): void {
     summary: 'Sessions',
     description: 'The sessions of the signed-in user: first the one that asks, then the latest.',
     tag: 'Account',
-    config: { signedIn: true, view: sessionsView, freshProof },
+    config: { signedIn: true, takesTurn: true, view: sessionsView, freshProof },
     answer: json('The sessions', sessionsSchema),
     browser: 'The page with the sessions',
     handle: async (request) => ({

@@ -38,6 +38,7 @@ export function addTokens(app: App, parts: () => Parts): void {
     tag: 'Account',
     config: {
       signedIn: true,
+      takesTurn: true,
       freshProof: { page: ({ tokens }) => tokens.title, showsList: true },
       refusals: [changeRefusals['too-many-kept']],
     },

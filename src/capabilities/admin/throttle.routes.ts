@@ -111,8 +111,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     description:
       'Forgets all failures of a user, of a name that no user has, or of an address. Send one of the fields.',
     tag,
-    config: { ...config, openedAt: page, refusals: [beyondOwn] },
-    takesTurn: true,
+    config: { ...config, openedAt: page, takesTurn: true, refusals: [beyondOwn] },
     fields: {
       user_id: { description: 'A user', maxLength: 255, examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] },
       name_digest: { description: 'A name that no user has. Only members of `admins` may send it' },

@@ -292,11 +292,11 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       summary: action.summary,
       tag,
       params,
-      takesTurn: action.takesTurn,
       config: {
         signedIn: true,
         scope: action.scope,
         machines: true,
+        takesTurn: action.takesTurn,
         freshProof: action.fresh && { page: ({ admin }) => admin.user.actions[name].title },
         refusals: action.byAdmins ? [...refusals, onlyAdmins] : refusals,
       },

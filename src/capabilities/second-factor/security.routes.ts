@@ -116,7 +116,7 @@ function addSecurityPage(app: App, parts: Parts, findApplication: RouteOptions['
     method: 'GET',
     summary: 'Security',
     tag,
-    config: { signedIn: true, freshProof, view: securityView },
+    config: { signedIn: true, takesTurn: true, freshProof, view: securityView },
     query: { next: { description: nextField.description } },
     answer: json('The second factors', securitySchema),
     browser: 'The page Security',

@@ -64,7 +64,7 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
     method: 'GET',
     summary: 'Accounts of other providers',
     tag,
-    config: { signedIn: true, freshProof, view: methodsView },
+    config: { signedIn: true, takesTurn: true, freshProof, view: methodsView },
     answer: json('The ways to sign in', listSchema),
     browser: 'The page with the linked accounts',
     async handle(request) {

@@ -47,7 +47,7 @@ export function addApplications(app: App, parts: () => ApplicationRouteParts): v
     summary: 'Applications that the user let in',
     tag: 'Account',
     description: 'The latest first.',
-    config: { signedIn: true, view: applicationsView, refusals: [unreadableList] },
+    config: { signedIn: true, takesTurn: true, view: applicationsView, refusals: [unreadableList] },
     query: listQuery,
     answer: json(
       'The applications',
@@ -68,7 +68,7 @@ export function addApplications(app: App, parts: () => ApplicationRouteParts): v
     summary: 'Take back what an application may have',
     description: 'Its tokens end, and it has to ask the user again.',
     tag: 'Account',
-    config: { signedIn: true, openedAt: page, refusals: [noSuchApplication] },
+    config: { signedIn: true, takesTurn: true, openedAt: page, refusals: [noSuchApplication] },
     fields: { client_id: { required: true, maxLength: 255, description: 'Its id', examples: [exampleId] } },
     answer: detailAnswer('Application revoked'),
     browser: 'To the page with the applications',
