@@ -45,8 +45,8 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
     const grant = given ?? new provider.Grant({ accountId, clientId, ...(isSeparate && { expiresIn: firstSeconds }) });
     if (!addAsked(grant, asked) && given !== undefined) return grant;
     grant.jti = given?.jti ?? (isSeparate ? createSecret() : derive('grant', sessionId, clientId));
-    if (given === undefined) await records.bind(grant.jti, sessionId, () => grant.save());
-    else await grant.save();
+    // The given one may have been revoked since it was found. It is then a new one.
+    await records.bind(grant.jti, sessionId, () => grant.save());
     return grant;
   }
 

@@ -31,7 +31,7 @@ const removedAtOnce = 500;
  * user.
  */
 export function createGrantRecords(
-  { database, rows, prepareLookup, revoke, removeLeftovers, sessionsOfNew }: RecordRows,
+  { database, rows, prepareLookup, revoke, sessionsOfNew }: RecordRows,
   { now, findAccount, isAlive, listSessions }: Pick<RecordOptions, 'now' | 'findAccount' | 'isAlive' | 'listSessions'>,
 ) {
   /** The id of the session at which the last sweep stopped. Empty: the next sweep begins anew. */
@@ -119,11 +119,10 @@ export function createGrantRecords(
     },
 
     /**
-     * Saves a new grant with the id of its session. The library's grants have no field for the id, so `upsert` reads it from
+     * Saves a grant with the id of its session. The library's grants have no field for the id, so `upsert` reads it from
      * `sessionsOfNew`.
      */
     async bind(grantId: string, sessionId: string, save: () => Promise<unknown>): Promise<void> {
-      await removeLeftovers(grantId);
       sessionsOfNew.set(grantId, sessionId);
       await save().finally(() => sessionsOfNew.delete(grantId));
     },

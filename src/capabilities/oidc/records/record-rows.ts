@@ -95,8 +95,8 @@ export function createRecordRows(
      * Deletes the codes and tokens that the former grant of this id has left behind. They would be valid again with a new grant. A grant has
      * few of them (`mostRecords.ofGrant`).
      */
-    async removeLeftovers(grantId: string): Promise<void> {
-      const ids = (await tokensOfRevoked([keyOf('Grant', grantId)]).execute()).map(({ id }) => id);
+    async removeLeftovers(grantKey: string): Promise<void> {
+      const ids = (await tokensOfRevoked([grantKey]).execute()).map(({ id }) => id);
       if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
     },
 

@@ -189,6 +189,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
         party: partyOf(model, payload) ?? null,
         created_at: now(),
       };
+      if (isGrant) await rows.removeLeftovers(row.id);
       await insertNew(database.insertInto(table).values(row));
       if (row.party) await makeRoom(database, model, row.party);
       if (row.user_id) await grants.limitGrants(row.user_id);
