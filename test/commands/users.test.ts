@@ -277,6 +277,8 @@ test('users are invited and get resets by commands, as many as the operator want
   assert.deepEqual(invited, {
     ...{ code: 0, stdout: 'The user is added, and the server mails the invitation.\n', stderr: '' },
   });
+  const twice = await run(['invite', 'eve@example.com', ...names]);
+  assert.deepEqual([twice.code, twice.stderr], [1, 'There is already a user with that name.\n']);
   const again = await run(['send-reset', 'eve@example.com']);
   assert.equal(again.code, 1);
   assert.match(

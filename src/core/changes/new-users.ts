@@ -2,6 +2,7 @@ import type { Database } from '../../ground/database/database.ts';
 import { workOfNewPassword } from '../access/login-limits.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner } from '../passwords/policy.ts';
+import type { AdmitInvitation } from '../ports.ts';
 import type { Account } from '../users/account.ts';
 import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
 import { requireFreeHandle, requireHandle, setHandle } from '../users/handles.ts';
@@ -122,12 +123,18 @@ export function createNewUsers(
       if (createInvitationLink === undefined)
         throw new ChangeRefused('This server has no page on which invited users begin.');
       if (byMail && admitInvitation === undefined) throw new ChangeRefused('Set MAIL_URL first.', 'no-mail');
-      const invite = byMail ? await admitInvitation?.(requireEmail(details.username), actor) : undefined;
+      let invite: Awaited<ReturnType<AdmitInvitation>> | undefined;
       // An account without a password cannot log in. The user therefore has to open the mailed link first, which proves the address.
       const addressProof = byMail ? 'mail' : 'admin';
+      // Counts the mail last. A request that is refused for another reason needs none, and waiting would not help it.
+      const complete = async (owner: PasswordOwner) => {
+        await requireFree(owner);
+        if (byMail) invite = await admitInvitation?.(owner.username, actor);
+        return { passwordHash: '', addressProof } as const;
+      };
       // In the same transaction, or a refused mail would leave a user who was not invited.
       const first: FirstDo = async (db, added) => invite?.(added, db);
-      const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }), first);
+      const account = await addUser('user-invited', details, complete, first);
       return { id: account.user.id, link: byMail ? undefined : await createInvitationLink(account) };
     },
   };

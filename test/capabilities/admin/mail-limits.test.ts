@@ -97,6 +97,24 @@ describe('an administrator cannot flood', () => {
     assert.deepEqual(statuses, [...Array(perTarget.free).fill(200), ...Array(5).fill(429)]);
   });
 
+  test('and learns first that an address is taken, which waiting would not change', async () => {
+    await using opened = await open();
+    const { post } = opened.admin;
+    await opened.addUser('bob');
+    const taken = { ...invited(0), email: 'Bob@example.com' };
+    for (let number = 0; number < perClient.free; number += 1) {
+      assert.equal((await post('/api/admin/users', invited(number))).statusCode, 201);
+      if (number < 5) assert.equal((await post('/api/admin/users', taken)).statusCode, 422, 'it counts as no mail');
+    }
+    assert.equal((await post('/api/admin/users', invited(99))).statusCode, 429);
+    const refused = await post('/api/admin/users', taken);
+    assert.deepEqual([refused.statusCode, refused.json().errors[0].field], [422, 'email']);
+    const page = await post('/admin/users', { ...taken, invite: 'true' });
+    assert.equal(page.statusCode, 422);
+    assert.match(page.body, /id="email-error"/);
+    assert.deepEqual(await opened.reasons(), [['too-many-by-administrator', true]]);
+  });
+
   test('and the page says so, without adding the user', async () => {
     await using opened = await open();
     const first = await opened.admin.post('/admin/users', invited(1));
