@@ -16,7 +16,8 @@ export const importUsers = (
 ) =>
   administer('janua users import', async ({ importUsers, imports, groups }, caller) => {
     const addUsers = requireOwnUsers(importUsers);
-    const made = requireOwnUsers(imports).begin(path === '-' ? '' : labelOf(basename(path)), invite);
+    const { begin, countWaiting } = requireOwnUsers(imports);
+    const made = begin(path === '-' ? '' : labelOf(basename(path)), invite);
     const knownGroups = new Set(await groups.names());
     const { input, progress } = await openInput(path);
     const terminal = createTerminal();
@@ -42,7 +43,8 @@ export const importUsers = (
     const { rows, added, refused } = counts;
     const summary =
       `${isStopped ? 'Stopped. Run it again to go on. ' : ''}${dryRun ? 'To be added' : 'Added'}: ${added}. ` +
-      `There already: ${rows - added - refused}. Refused: ${refused}.`;
+      `There already: ${rows - added - refused}. Refused: ${refused}.` +
+      (invite && !dryRun ? ` Waiting for an invitation by the server: ${await countWaiting(made.id)}.` : '');
     if (refused > 0 || isStopped) throw new ChangeRefused(summary);
     return summary;
   });

@@ -208,13 +208,20 @@ test('imports are listed with their files, and one is undone', async () => {
 
 test('an import invites its users by the server, and is refused at once without one for mail', async () => {
   await using workplace = await createMigratedWorkplace();
-  const [input, command] = ['username\nann@example.com\n', ['users', 'import', '-', '--invite']];
+  const [input, command] = [
+    'username,disabled\nann@example.com,\nbob@example.com,true\n',
+    ['users', 'import', '-', '--invite'],
+  ];
   const refused = await workplace.run(command, { input });
   assert.deepEqual([refused.code, refused.stdout, refused.stderr], [1, '', 'Set MAIL_URL first.\n']);
   assert.match((await workplace.run(['users', 'list'])).stdout, /There are no users yet/);
   // No server sends here.
   const env = { MAIL_URL: 'smtp://127.0.0.1:9', MAIL_FROM: 'no-reply@example.com' };
-  assert.match((await workplace.run(command, { input, env })).stdout, /^Added: 1\./);
+  const imported = await workplace.run(command, { input, env });
+  assert.equal(
+    imported.stdout,
+    'Added: 2. There already: 0. Refused: 0. Waiting for an invitation by the server: 1.\n',
+  );
   const { invited, waiting } = JSON.parse((await workplace.run(['users', 'imports', '--json'])).stdout);
   assert.deepEqual([invited, waiting], [0, 1]);
 });

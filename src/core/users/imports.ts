@@ -101,6 +101,12 @@ export function createImports(
       return { id: createId(now()), label, invites };
     },
 
+    /** Counts the users of an import who still await an invitation. */
+    async countWaiting(id: string): Promise<number> {
+      const [waiting] = await usersOf([id]).select(count).where('invite_by', 'is not', null).execute();
+      return Number(waiting?.count);
+    },
+
     /** Notes in an `inGroupsTransaction` that the import has added users. The oldest imports are forgotten; their users stay. */
     async noteIn(
       db: Database,
