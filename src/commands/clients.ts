@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { readMay, readTrusts } from '../capabilities/oidc/clients/client-form.ts';
 import {
-  type ClientSettings,
+  type ClientChanges,
   defaultSettings,
   isRandomId,
   type PkceSetting,
+  withChanges,
 } from '../capabilities/oidc/clients/clients.ts';
 import { describeClient } from '../capabilities/oidc/clients/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
@@ -41,7 +42,10 @@ interface TypedSettings {
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>
   administer('janua clients add', async ({ clientAdministration }) => {
-    const { client, secret } = await clientAdministration.addClient({ ...defaultSettings, ...read(typed), isPublic });
+    const { client, secret } = await clientAdministration.addClient({
+      ...withChanges(defaultSettings, read(typed)),
+      isPublic,
+    });
     if (json) return jsonLine({ ...describeClient(client), client_secret: secret ?? null }).trimEnd();
     return [`Added ${client.name}.`, `client_id: ${client.id}`, ...secretLines(secret)].join('\n');
   });
@@ -167,10 +171,16 @@ function withKeys(trust: string): string {
 function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...more }: TypedSettings) {
   const { machine, scope, within, may, trust, ...typed } = more;
   const isMachine = machine ?? ([scope, within, may].some(Boolean) || undefined);
-  const settings: Partial<ClientSettings> = {
+  const settings: ClientChanges = {
     ...typed,
     ...(isMachine !== undefined && {
-      machine: isMachine ? { scopes: scope ?? [], within: within ?? [], may: readMay(may?.join(' ')) } : undefined,
+      machine: isMachine
+        ? {
+            ...(scope && { scopes: scope.filter(Boolean) }),
+            ...(within && { within }),
+            ...(may && { may: readMay(may.join(' ')) }),
+          }
+        : undefined,
     }),
     ...(trust && { trusts: readTrusts(trust.map(withKeys).join('\n')) ?? [] }),
     // What proves a program goes with it.

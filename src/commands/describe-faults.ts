@@ -15,7 +15,7 @@ export const describeFaults = ({ faults }: InvalidFields, command: Command) =>
 /** Finds the option or argument for a field of the API. An option that can be repeated belongs to a field with a plural name. */
 function inputOf({ options, registeredArguments }: Command, field: string): string {
   const name = field.replaceAll('_', '-');
-  const gives = (input: string) => [input, `${input}s`, `client-${input}`].includes(name);
+  const gives = (input: string) => [input, `${input}s`, `client-${input}`, `machine-${input}s`].includes(name);
   const option = options.find(({ long }) => gives(long?.slice(2) ?? ''));
   const argument = registeredArguments.find((known) => gives(known.name()));
   return option?.long ?? (argument === undefined ? field : `<${argument.name()}>`);

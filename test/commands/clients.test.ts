@@ -258,3 +258,30 @@ test('a program trusts workloads of other issuers, with keys of a file, until th
   assert.deepEqual(await described(), []);
   folder.remove();
 });
+
+test('a program keeps what a change does not name', async () => {
+  await using opened = await open();
+  const { run, runJson } = opened;
+  const files = 'https://files.example.com';
+  for (const name of ['staff', 'sales']) await run('groups', 'add', name);
+  await run('resources', 'add', files, '--scopes', 'files:read');
+  const scopes = ['--scope', 'users:read', '--scope', 'users:write'];
+  const may = ['--may', `${files}=files:read`];
+  await run('clients', 'add', '--name', 'HR', '--machine', ...scopes, '--within', 'staff', ...may);
+  const set = (...args: string[]) => run('clients', 'set', 'HR', ...args);
+  const machine = async () => (await runJson('clients', 'show', 'HR')).machine;
+  const granted = { scopes: ['users:read', 'users:write'], within: ['staff'], granted_by: null };
+  const files_read = [{ uri: files, scopes: ['files:read'] }];
+  assert.deepEqual(await machine(), { ...granted, may: files_read });
+  for (const [args, expected] of [
+    [['--within', 'staff,sales'], { ...granted, within: ['staff', 'sales'], may: files_read }],
+    [['--scope', 'users:read'], { scopes: ['users:read'], within: ['staff', 'sales'], may: files_read }],
+    [['--may', ''], { scopes: ['users:read'], within: ['staff', 'sales'], may: [] }],
+    [['--machine'], { scopes: ['users:read'], within: ['staff', 'sales'], may: [] }],
+  ] as const) {
+    assert.deepEqual(await set(...args), { code: 0, text: 'Changed HR.\n' });
+    assert.deepEqual(await machine(), { granted_by: null, ...expected });
+  }
+  assert.equal((await set('--scope', '')).text, '--scope: Required.\n');
+  assert.equal((await set('--within', '')).text, '--within: Required.\n');
+});

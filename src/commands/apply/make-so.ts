@@ -1,5 +1,5 @@
 import { findSent, givenSecret } from '../../capabilities/oidc/clients/client-secrets.ts';
-import { defaultSettings } from '../../capabilities/oidc/clients/clients.ts';
+import { defaultSettings, withChanges } from '../../capabilities/oidc/clients/clients.ts';
 import type { Services } from '../../compose.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import { findAppliedVersions, noteAppliedVersion } from '../../core/changes/applied-files.ts';
@@ -111,7 +111,7 @@ async function makeClientSo(wanted: WantedClient, making: Making): Promise<void>
   const isPublic = isPublicClient(found);
   if ((wanted.isPublic ?? isPublic) !== isPublic)
     throw new ChangeRefused('A client stays public, or confidential. Add another one, with another client_id.');
-  const whole = { ...found, ...settings };
+  const whole = withChanges(found, settings);
   const fields = [...differencesOf(clientDocument(found, isPublic), clientDocument(whole, isPublic))];
   if (fields.length > 0) await clientAdministration.changeClient(id, settings);
   if (secret !== undefined && findSent(found.secrets ?? [], secret) === undefined) {
@@ -126,7 +126,7 @@ async function addClient(
   { services: { clientAdministration }, applied, appliedBy, options }: Making,
 ): Promise<void> {
   if (isPublic && given !== undefined) throw new ChangeRefused('A public client has no secret.');
-  const client = { ...defaultSettings, ...settings, isPublic };
+  const client = { ...withChanges(defaultSettings, settings), isPublic };
   const none = options.showsSecrets ? undefined : [];
   const secrets = given === undefined ? none : [givenSecret(given, secretOfFile, Date.now())];
   const added = await clientAdministration.addClient({ ...client, id, secrets, appliedBy });

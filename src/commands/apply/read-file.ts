@@ -6,7 +6,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { LineCounter, type ParsedNode, parseDocument, visit } from 'yaml';
 import { newFields, readSettings } from '../../capabilities/oidc/clients/client-form.ts';
 import { requireStrongSecret } from '../../capabilities/oidc/clients/client-secrets.ts';
-import type { ClientSettings } from '../../capabilities/oidc/clients/clients.ts';
+import type { ClientChanges } from '../../capabilities/oidc/clients/clients.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
@@ -33,7 +33,7 @@ export interface WantedClient {
   readonly id: string;
   readonly isPublic: boolean | undefined;
   /** The settings that the file has. The others stay as they are. */
-  readonly settings: Partial<ClientSettings>;
+  readonly settings: ClientChanges;
   /** The text of the secret, from its file. */
   readonly secret: string | undefined;
 }

@@ -20,7 +20,14 @@ import {
   withoutSecret,
   withSecret,
 } from './client-secrets.ts';
-import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
+import {
+  type Client,
+  type ClientChanges,
+  type ClientSettings,
+  type Clients,
+  type NewClient,
+  withChanges,
+} from './clients.ts';
 
 export interface ClientAdministrationOptions {
   readonly clients: Clients;
@@ -110,7 +117,7 @@ export function createClientAdministration(
   }
 
   /** Notes who grants what a program may do, and which workloads prove it. */
-  function granted<Settings extends Partial<ClientSettings>>(settings: Settings): Settings {
+  function granted<Settings extends ClientChanges>(settings: Settings): Settings {
     const by = { grantedBy: actor.actorId };
     return {
       ...settings,
@@ -171,9 +178,9 @@ export function createClientAdministration(
       return clients.add(normalized, recordClient('client-added', describeTrusts([], normalized.trusts)));
     },
 
-    async changeClient(id: string, changes: Partial<ClientSettings>): Promise<Client> {
+    async changeClient(id: string, changes: ClientChanges): Promise<Client> {
       const client = await requireClient(id);
-      const whole = { ...client, ...changes, isPublic: client.secrets === undefined };
+      const whole = { ...withChanges(client, changes), isPublic: client.secrets === undefined };
       const rules = await rulesNow();
       await requireGood({ ...whole, name: whole.name.trim() }, rules);
       // Without the other settings, as this call has read them: another change may have come since.

@@ -16,7 +16,7 @@ import {
 } from '../machines/trust.ts';
 import { maxNameLength, maxSecretName } from './client-rules.ts';
 import { longestDays } from './client-secrets.ts';
-import { type ClientSettings, pkceSettings } from './clients.ts';
+import { type ClientChanges, type ClientSettings, pkceSettings } from './clients.ts';
 
 const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
 const flag = { boolean: true, maxLength: 5, description: '' } as const satisfies Field;
@@ -121,7 +121,7 @@ export const secretNameFields = {
  * Reads the fields that the request sent. A browser leaves out unticked boxes and sends all other fields, so a list or box that a form
  * lacks is empty.
  */
-export function readSettings(input: Input<typeof fields>, request: Pick<Request, 'format'>): Partial<ClientSettings> {
+export function readSettings(input: Input<typeof fields>, request: Pick<Request, 'format'>): ClientChanges {
   const isForm = request.format === 'html';
   const sent = Object.entries({
     name: input.name,
@@ -151,9 +151,16 @@ export function readSettings(input: Input<typeof fields>, request: Pick<Request,
 function readMachine(
   { machine, machine_scopes, within, may }: Input<typeof fields>,
   isForm: boolean,
-): Machine | false | undefined {
+): Partial<Machine> | false | undefined {
+  const isSent = (text: string | undefined) => isForm || text !== undefined;
   const isMachine = readFlag(machine, isForm) ?? ([machine_scopes, within, may].some(Boolean) || undefined);
-  return isMachine && { scopes: readNames(machine_scopes), within: readNames(within), may: readMay(may) };
+  return (
+    isMachine && {
+      ...(isSent(machine_scopes) && { scopes: readNames(machine_scopes) }),
+      ...(isSent(within) && { within: readNames(within) }),
+      ...(isSent(may) && { may: readMay(may) }),
+    }
+  );
 }
 
 /** Undefined if the request does not tell. @throws {InvalidFields} */

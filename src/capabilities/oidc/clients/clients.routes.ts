@@ -18,7 +18,7 @@ import type { App, Request } from '../../../web/types.ts';
 import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
 import { fields, newFields, readSettings, secretFields, secretNameFields, valuesOf } from './client-form.ts';
 import { mostSecrets } from './client-secrets.ts';
-import { type Client, type Clients, defaultSettings } from './clients.ts';
+import { type Client, type Clients, defaultSettings, withChanges } from './clients.ts';
 import { describeClient } from './describe-client.ts';
 import {
   changeView,
@@ -196,8 +196,11 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
       mayGrant: holdsAll(signedInOf(request)),
     }),
     async submit(request, reply, input) {
-      const settings = { ...defaultSettings, ...readSettings(input, request), isPublic: input.public === 'true' };
-      const added = await administrationOf(parts, request).addClient(settings);
+      const settings = withChanges(defaultSettings, readSettings(input, request));
+      const added = await administrationOf(parts, request).addClient({
+        ...settings,
+        isPublic: input.public === 'true',
+      });
       const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
       if (request.format === 'json') return reply.code(201).send(answer);
       reply.code(201);

@@ -63,7 +63,25 @@ export const defaultSettings: ClientSettings = {
   trusts: [],
 };
 
-/** An application that signs its users in here. */
+/** Changes of the settings. A change of a part of a program's grant keeps the other parts, and is a new grant of the whole. */
+export type ClientChanges = Partial<Omit<ClientSettings, 'machine'>> & {
+  readonly machine?: Partial<Machine> | undefined;
+};
+
+export const withChanges = <Settings extends ClientSettings>(client: Settings, changes: ClientChanges): Settings => ({
+  ...client,
+  ...changes,
+  machine: 'machine' in changes ? changes.machine && grantAnew(client.machine, changes.machine) : client.machine,
+});
+
+const grantAnew = (present: Machine | undefined, changes: Partial<Machine>): Machine => ({
+  ...{ scopes: [], within: [], may: {} },
+  ...present,
+  grantedBy: undefined,
+  ...changes,
+});
+
+/** An application that signs its users in here, or a program that acts as itself. */
 export interface Client extends ClientSettings {
   /** The `client_id`: random, or given when the client was added. */
   readonly id: string;
@@ -221,17 +239,17 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     /** Returns the changed client. Undefined if no client has that id. */
     change: (
       id: string,
-      changes: Partial<ClientSettings>,
+      changes: ClientChanges,
       judge: Judge = () => {},
       recordIn = recordNothing,
     ): Promise<Client | undefined> =>
       hold(id, judge, async (client, db) => {
-        const changed = { ...client, ...changes };
-        judge(changed);
-        if (isDeepStrictEqual(changed, client)) return client;
-        await recordIn(db, changed);
-        await db.updateTable('janua_clients').set(toColumns(changed)).where('id', '=', id).execute();
-        return changed;
+        const made = withChanges(client, changes);
+        judge(made);
+        if (isDeepStrictEqual(made, client)) return client;
+        await recordIn(db, made);
+        await db.updateTable('janua_clients').set(toColumns(made)).where('id', '=', id).execute();
+        return made;
       }),
 
     /** False if there is no client with that id. */

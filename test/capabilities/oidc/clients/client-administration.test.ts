@@ -29,6 +29,22 @@ test('of two changes at a time that do not go together, one is refused', async (
   assert.ok(machine === undefined || !device);
 });
 
+test('a change of a part of a grant does not bring back the rest, which was taken back at the same time', async () => {
+  await using janua = await startJanua();
+  const { clientAdministration, administration } = janua.services;
+  for (const name of ['staff', 'sales']) await administration.addGroup({ name, description: '', scopes: [] });
+  const machine = { scopes: ['users:read'], within: ['staff'], may: {} };
+  const program = { ...wiki, own: false, redirectUris: [], machine };
+  for (const changes of [
+    [{ machine: undefined }, { machine: { within: ['sales'] } }],
+    [{ machine: { within: ['sales'] } }, { machine: undefined }],
+  ]) {
+    const { id } = (await clientAdministration.addClient(program)).client;
+    await Promise.allSettled(changes.map((change) => clientAdministration.changeClient(id, change)));
+    assert.equal((await clientAdministration.requireClient(id)).machine, undefined);
+  }
+});
+
 test('the users whom a removed program has added are not those of another client with its id', async () => {
   await using janua = await startJanua();
   const { clientAdministration, database, users } = janua.services;

@@ -466,6 +466,19 @@ for (const stores of choices)
       assert.equal(refused.statusCode, 403, 'a token with some scopes gives no others');
     });
 
+    test('keeps the parts of its grant that a change by the API does not name', async () => {
+      const { id } = await addProgram({ may: { [files]: ['files:read'] } });
+      const chief = await signIn(ids.chief);
+      const change = (fields: object) => server.janua.post(`/api/admin/clients/${id}/change`, fields, chief);
+      const read = async () => (await server.janua.get(`/api/admin/clients/${id}`, chief)).json().machine;
+      const before = await read();
+      assert.equal((await change({ within: ['finance'] })).statusCode, 200);
+      assert.deepEqual(await read(), { ...before, within: ['finance'], granted_by: ids.chief });
+      assert.equal((await change({ may: '', machine: true })).statusCode, 200);
+      assert.deepEqual(await read(), { ...before, within: ['finance'], may: [], granted_by: ids.chief });
+      assert.equal((await change({ machine_scopes: '', machine: true })).statusCode, 422);
+    });
+
     test('makes no person who may do more, by a group that grants the same scopes', async () => {
       const token = await tokenOf(await addProgram({ within: ['staff', 'helpdesk'] }));
       const email = `mallory-${stores.users}@example.com`;
