@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { describeClient, isUnusable } from '../capabilities/oidc/clients/describe-client.ts';
 import type { Services } from '../compose.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { administer } from './administer.ts';
@@ -41,11 +42,14 @@ async function objectsOf({ groups, clients, resources }: Services) {
     ),
     clients: inOrder(
       'client_id',
-      (await clients.list()).map((client) => {
-        const isPublic = isPublicClient(client);
-        const { granted_by: _, ...document } = clientDocument(client, isPublic);
-        return { client_id: client.id, ...unlike(newClientDocument({ isPublic: false }), document) };
-      }),
+      // A former program could not be added elsewhere.
+      (await clients.list())
+        .filter((client) => !isUnusable(describeClient(client)))
+        .map((client) => {
+          const isPublic = isPublicClient(client);
+          const { granted_by: _, ...document } = clientDocument(client, isPublic);
+          return { client_id: client.id, ...unlike(newClientDocument({ isPublic: false }), document) };
+        }),
     ),
     resources: inOrder(
       'uri',

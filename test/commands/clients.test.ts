@@ -259,7 +259,7 @@ test('a program trusts workloads of other issuers, with keys of a file, until th
   folder.remove();
 });
 
-test('a program keeps what a change does not name', async () => {
+test('a program keeps what a change does not name, and ends without redirect addresses', async () => {
   await using opened = await open();
   const { run, runJson } = opened;
   const files = 'https://files.example.com';
@@ -284,4 +284,13 @@ test('a program keeps what a change does not name', async () => {
   }
   assert.equal((await set('--scope', '')).text, '--scope: Required.\n');
   assert.equal((await set('--within', '')).text, '--within: Required.\n');
+  assert.match((await run('export', '--apply')).text, /name: HR/);
+
+  assert.deepEqual(await set('--no-machine'), { code: 0, text: 'Changed HR.\n' });
+  assert.equal(await machine(), null);
+  assert.doesNotMatch((await run('export', '--apply')).text, /name: HR/, 'it could not be added elsewhere');
+  assert.equal((await set('--within', 'staff')).text, '--scope: Required.\n', 'what it could do does not come back');
+  assert.equal((await set('--uri', 'https://hr.example.com/')).code, 0);
+  assert.equal((await set(...redirect)).code, 0);
+  assert.equal((await set('--redirect-uri', '')).text, '--redirect-uri: Required.\n');
 });

@@ -100,8 +100,8 @@ export function createClientAdministration(
 
   const rulesNow = async (): Promise<ClientRules> => ({ groups: await groupNames(), privateHosts, publicOrigins });
 
-  async function requireGood(client: NewClient, rules: ClientRules): Promise<void> {
-    refuse(findClientFaults(client, rules));
+  async function requireGood(client: NewClient, rules: ClientRules, before?: ClientSettings): Promise<void> {
+    refuse(findClientFaults(client, rules, before));
     for (const [uri, scopes] of Object.entries(client.machine?.may ?? {})) {
       const known = (await resources.find(uri))?.scopes;
       const values = { uri: printable(uri.slice(0, 255)), scopes: known?.join(', ') ?? '' };
@@ -182,14 +182,14 @@ export function createClientAdministration(
       const client = await requireClient(id);
       const whole = { ...withChanges(client, changes), isPublic: client.secrets === undefined };
       const rules = await rulesNow();
-      await requireGood({ ...whole, name: whole.name.trim() }, rules);
+      await requireGood({ ...whole, name: whole.name.trim() }, rules, client);
       // Without the other settings, as this call has read them: another change may have come since.
       const settings = granted({ ...changes, ...(changes.name !== undefined && { name: changes.name.trim() }) });
       const detail = describeTrusts(client.trusts, whole.trusts);
       const record = recordClient('client-changed', detail);
       const changed = await clients.change(id, settings, judge, async (db, made) => {
         // Again: with another change at the same time, the settings of both may be ones that do not go together.
-        refuse(findClientFaults({ ...made, isPublic: made.secrets === undefined }, rules));
+        refuse(findClientFaults({ ...made, isPublic: made.secrets === undefined }, rules, client));
         await record(db, made);
       });
       if (changed === undefined) throw noSuchClient();

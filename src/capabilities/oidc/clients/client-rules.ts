@@ -6,7 +6,7 @@ import { longestTrust, mostTrusts, nameTrust, type Trust, textOfTrust } from '..
 import type { NewResource } from '../resources/resources.ts';
 import { providerScopes } from '../sign-in/requested-scopes.ts';
 import { longestDays, type NewSecret } from './client-secrets.ts';
-import type { NewClient } from './clients.ts';
+import { type ClientSettings, type NewClient, signsUsersIn } from './clients.ts';
 import { mayOmitNonce } from './library-client.ts';
 import { findRedirectFault, isBackchannelUri, isPage, isResourceUri } from './uri-rules.ts';
 
@@ -25,10 +25,14 @@ export interface ClientRules {
   readonly publicOrigins: ReadonlySet<string>;
 }
 
-/** Finds the faults of a client, field by field. */
-export function findClientFaults(client: NewClient, rules: ClientRules): FieldFault[] {
+/**
+ * Finds the faults of a client, field by field.
+ * @param before the client before a change. A program may lose its grant without becoming an application
+ */
+export function findClientFaults(client: NewClient, rules: ClientRules, before?: ClientSettings): FieldFault[] {
   const { groups, privateHosts } = rules;
-  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, clientUri, device, machine } = client;
+  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, clientUri, machine } = client;
+  const isApplication = machine === undefined && (before === undefined || signsUsersIn(before));
   const judge = (field: string, uris: readonly string[]): FieldFault | false => {
     if (uris.length > mostAddresses) return { field, code: 'too-many', values: { count: mostAddresses } };
     const [fault] = uris.flatMap((uri) => {
@@ -42,7 +46,7 @@ export function findClientFaults(client: NewClient, rules: ClientRules): FieldFa
     name === '' && { field: 'name', code: 'missing' },
     [...name].length > maxNameLength && { field: 'name', code: 'too-long', values: { count: maxNameLength } },
     !isPlainLine(name) && { field: 'name', code: 'malformed' },
-    redirectUris.length === 0 && !device && machine === undefined && { field: 'redirect_uris', code: 'missing' },
+    isApplication && !signsUsersIn(client) && { field: 'redirect_uris', code: 'missing' },
     judge('redirect_uris', redirectUris),
     judge('post_logout_redirect_uris', postLogoutRedirectUris),
     backchannelLogoutUri !== undefined &&

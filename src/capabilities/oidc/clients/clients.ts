@@ -81,6 +81,10 @@ const grantAnew = (present: Machine | undefined, changes: Partial<Machine>): Mac
   ...changes,
 });
 
+/** Tells whether the client can sign users in. A program cannot, nor a former one. */
+export const signsUsersIn = ({ redirectUris, device }: Pick<ClientSettings, 'redirectUris' | 'device'>): boolean =>
+  redirectUris.length > 0 || device;
+
 /** An application that signs its users in here, or a program that acts as itself. */
 export interface Client extends ClientSettings {
   /** The `client_id`: random, or given when the client was added. */

@@ -1,5 +1,5 @@
 import type { Resource } from '../resources/resources.ts';
-import type { Client } from './clients.ts';
+import { type Client, signsUsersIn } from './clients.ts';
 
 /** Describes a client for administrators, on pages, in the API and in commands. */
 export const describeClient = ({ id, name, secrets, createdAt, ...client }: Client) => ({
@@ -39,6 +39,16 @@ export const describeClient = ({ id, name, secrets, createdAt, ...client }: Clie
   })),
   created_at: createdAt.toISOString(),
 });
+
+type Described = ReturnType<typeof describeClient>;
+
+/** Tells whether the client is neither an application nor a program, such as one whose grant was taken back. */
+export const isUnusable = ({
+  machine,
+  redirect_uris,
+  device,
+}: Pick<Described, 'machine' | 'redirect_uris' | 'device'>) =>
+  machine === null && !signsUsersIn({ redirectUris: redirect_uris, device });
 
 const timeOf = (time: number | undefined) => (time === undefined ? null : new Date(time).toISOString());
 

@@ -370,10 +370,10 @@ for (const stores of choices)
       const program = await addProgram();
       const token = await tokenOf(program);
       assert.deepEqual(await usesOf(program, token), [200, undefined]);
-      await clientAdministration.changeClient(program.id, { machine: undefined, redirectUris: wiki.redirectUris });
+      await clientAdministration.changeClient(program.id, { machine: undefined });
       assert.deepEqual(await usesOf(program, token), [401, 'invalid_request']);
       const again = { scopes: allScopes, within: ['staff'], may: {} };
-      await clientAdministration.changeClient(program.id, { machine: again, redirectUris: [] });
+      await clientAdministration.changeClient(program.id, { machine: again });
       assert.deepEqual(await usesOf(program, token), [401, undefined], 'a new grant brings no old token back');
       const next = await tokenOf(program);
       await clientAdministration.removeClient(program.id);
@@ -478,6 +478,26 @@ for (const stores of choices)
       assert.deepEqual(await read(), { ...before, within: ['finance'], may: [], granted_by: ids.chief });
       assert.equal((await change({ machine_scopes: '', machine: true })).statusCode, 422);
     });
+
+    for (const way of ['API', 'page'])
+      test(`is a program no more when the ${way} says so, although it has no redirect addresses`, async () => {
+        const program = await addProgram();
+        const token = await tokenOf(program);
+        const chief = await signIn(ids.chief);
+        const here = `/admin/clients/${program.id}`;
+        const change = (fields: object) =>
+          server.janua.post(way === 'API' ? `/api${here}/change` : `${here}/change`, fields, chief);
+        const boxes = { machine_scopes: allScopes.join(' '), within: 'staff', may: '', redirect_uris: '' };
+        const sent = way === 'API' ? { machine: false } : { name: 'Former', ...boxes };
+        const changed = await change(sent);
+        assert.equal(changed.statusCode, way === 'API' ? 200 : 303, changed.body);
+        assert.equal((await send(token, 'GET', '/api/admin/users')).status, 401);
+        assert.equal((await server.janua.get(`/api${here}`, chief)).json().machine, null);
+        assert.equal((await change({ name: 'Renamed' })).statusCode, way === 'API' ? 200 : 303);
+        const asApplication = { name: 'Renamed', redirect_uris: `${files}/callback`, pkce: 'nonce' };
+        assert.equal((await change(asApplication)).statusCode, way === 'API' ? 200 : 303);
+        assert.equal((await change({ name: 'Renamed', redirect_uris: '' })).statusCode, 422);
+      });
 
     test('makes no person who may do more, by a group that grants the same scopes', async () => {
       const token = await tokenOf(await addProgram({ within: ['staff', 'helpdesk'] }));
