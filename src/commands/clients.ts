@@ -7,7 +7,7 @@ import {
   type PkceSetting,
   withChanges,
 } from '../capabilities/oidc/clients/clients.ts';
-import { describeClient } from '../capabilities/oidc/clients/describe-client.ts';
+import { describeClient, isUnusable } from '../capabilities/oidc/clients/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
 import type { Services } from '../compose.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
@@ -57,14 +57,17 @@ export const listClients = ({ json }: Json) =>
       none: 'There are no clients.',
       heading: ['CLIENT', 'NAME', 'MAY BE USED BY', 'REDIRECT ADDRESSES'],
       toRows: (clients) =>
-        clients.map(({ client_id, name, groups, redirect_uris }) => [
-          client_id,
-          name,
-          groups.join(' ') || 'all users',
-          redirect_uris.join(' '),
-        ]),
+        clients.map((client) => [client.client_id, client.name, usersOf(client), client.redirect_uris.join(' ')]),
     }),
   );
+
+/** Names who may use a client, or that it is a program, which acts as itself. */
+function usersOf(client: ReturnType<typeof describeClient>): string {
+  const { machine, groups } = client;
+  if (machine !== null)
+    return ['a program', ...(machine.within.length > 0 ? ['within', ...machine.within] : [])].join(' ');
+  return isUnusable(client) ? 'nobody' : groups.join(' ') || 'all users';
+}
 
 export const showClient = (client: string, { json }: Json) =>
   administer('janua clients show', async ({ clientAdministration }) => {

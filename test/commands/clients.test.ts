@@ -259,7 +259,7 @@ test('a program trusts workloads of other issuers, with keys of a file, until th
   folder.remove();
 });
 
-test('a program keeps what a change does not name, and ends without redirect addresses', async () => {
+test('a program keeps what a change does not name, is listed as one, and ends without redirect addresses', async () => {
   await using opened = await open();
   const { run, runJson } = opened;
   const files = 'https://files.example.com';
@@ -270,9 +270,15 @@ test('a program keeps what a change does not name, and ends without redirect add
   await run('clients', 'add', '--name', 'HR', '--machine', ...scopes, '--within', 'staff', ...may);
   const set = (...args: string[]) => run('clients', 'set', 'HR', ...args);
   const machine = async () => (await runJson('clients', 'show', 'HR')).machine;
+  const listed = async () =>
+    (await run('clients', 'list')).text
+      .split('\n')[1]
+      ?.trimEnd()
+      .replace(/^\S+ {2}/, '');
   const granted = { scopes: ['users:read', 'users:write'], within: ['staff'], granted_by: null };
   const files_read = [{ uri: files, scopes: ['files:read'] }];
   assert.deepEqual(await machine(), { ...granted, may: files_read });
+  assert.equal(await listed(), 'HR    a program within staff');
   for (const [args, expected] of [
     [['--within', 'staff,sales'], { ...granted, within: ['staff', 'sales'], may: files_read }],
     [['--scope', 'users:read'], { scopes: ['users:read'], within: ['staff', 'sales'], may: files_read }],
@@ -288,9 +294,11 @@ test('a program keeps what a change does not name, and ends without redirect add
 
   assert.deepEqual(await set('--no-machine'), { code: 0, text: 'Changed HR.\n' });
   assert.equal(await machine(), null);
+  assert.equal(await listed(), 'HR    nobody');
   assert.doesNotMatch((await run('export', '--apply')).text, /name: HR/, 'it could not be added elsewhere');
   assert.equal((await set('--within', 'staff')).text, '--scope: Required.\n', 'what it could do does not come back');
   assert.equal((await set('--uri', 'https://hr.example.com/')).code, 0);
   assert.equal((await set(...redirect)).code, 0);
+  assert.match((await listed()) ?? '', /^HR +all users +https:/);
   assert.equal((await set('--redirect-uri', '')).text, '--redirect-uri: Required.\n');
 });

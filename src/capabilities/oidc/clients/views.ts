@@ -1,7 +1,7 @@
 import { type Listed, type Page, wordsFor } from '../../../web/page.ts';
 import { view } from '../../../web/view.ts';
 import { machineScopes } from '../machines/machine.ts';
-import type { describeClient } from './describe-client.ts';
+import { type describeClient, isUnusable } from './describe-client.ts';
 
 declare module '../../../web/view.ts' {
   interface Pages {
@@ -40,14 +40,21 @@ interface Clients extends Server, Listed {
 
 const describeClients = ({ clients, ...list }: Clients, { words, interpolate }: Page) => ({
   ...list,
-  clients: clients.map(({ client_id, name, groups }) => ({
-    ...{ client_id, name },
+  clients: clients.map((client) => ({
+    ...{ client_id: client.client_id, name: client.name },
     users:
-      groups.length === 0
+      describeUse(client, words.admin.clients) ??
+      (client.groups.length === 0
         ? words.admin.clients.everyone
-        : interpolate(words.admin.clients.onlyGroups, { groups: groups.join(', ') }),
+        : interpolate(words.admin.clients.onlyGroups, { groups: client.groups.join(', ') })),
   })),
 });
+
+/** Undefined for an application, which users may use. */
+function describeUse(client: Client, words: Page['words']['admin']['clients']): string | undefined {
+  if (client.machine !== null) return words.machine;
+  return isUnusable(client) ? words.unusable : undefined;
+}
 
 interface ClientAnswer extends Client, Server {
   /** What the user may do with the client. */
@@ -73,7 +80,8 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
       name,
       address: mayListUsers ? `/admin/users?group=${encodeURIComponent(name)}` : undefined,
     })),
-    kind: client.machine ? words.machine : client.public ? words.isPublic : words.hasSecret,
+    kind: describeUse(client, words) ?? (client.public ? words.isPublic : words.hasSecret),
+    isApplication: describeUse(client, words) === undefined,
     rights: client.machine && describeMachine(client.machine, words),
     trusts: client.trusts.map(({ issuer, claims }) => [
       issuer,

@@ -493,7 +493,9 @@ for (const stores of choices)
         assert.equal(changed.statusCode, way === 'API' ? 200 : 303, changed.body);
         assert.equal((await send(token, 'GET', '/api/admin/users')).status, 401);
         assert.equal((await server.janua.get(`/api${here}`, chief)).json().machine, null);
+        assert.match((await server.janua.get(here, chief)).body, /It can do nothing/);
         assert.equal((await change({ name: 'Renamed' })).statusCode, way === 'API' ? 200 : 303);
+        assert.match((await server.janua.get('/admin/clients', chief)).body, /Renamed<[\s\S]*?It can do nothing/);
         const asApplication = { name: 'Renamed', redirect_uris: `${files}/callback`, pkce: 'nonce' };
         assert.equal((await change(asApplication)).statusCode, way === 'API' ? 200 : 303);
         assert.equal((await change({ name: 'Renamed', redirect_uris: '' })).statusCode, 422);
