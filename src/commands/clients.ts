@@ -72,7 +72,8 @@ function usersOf(client: ReturnType<typeof describeClient>): string {
 export const showClient = (client: string, { json }: Json) =>
   administer('janua clients show', async ({ clientAdministration }) => {
     const id = await idOf(client, clientAdministration);
-    const described = describeClient(await clientAdministration.requireClient(id));
+    const shown = await clientAdministration.requireClient(id);
+    const described = { ...describeClient(shown), void_grant: await clientAdministration.hasVoidGrant(shown) };
     if (json) return jsonLine(described).trimEnd();
     return Object.entries(described)
       .map(([name, value]) => `${name}: ${[value].flat().map(textOf).join(' ')}`.trimEnd())

@@ -53,6 +53,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     id_token_signed_response_alg: 'RS256',
     machine: null,
     trusts: [],
+    void_grant: false,
   });
   assert.match((await run('clients', 'list')).text, new RegExp(`^CLIENT .*\n${id}  Wiki  admins  +https://wiki`));
   assert.match((await run('clients', 'show', id)).text, /^client_id: .*\nname: Wiki\npublic: false\n/);

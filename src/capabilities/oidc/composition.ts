@@ -124,16 +124,16 @@ export function composeOidc(options: OidcOptions) {
     (await findAccount(id)) !== undefined ||
     (await findHandleOwner(id, database)) !== undefined ||
     (await findNamed(canonicalUsername(id))) !== undefined;
+  const isGranted = createIsGranted(findAccount);
   const administration = {
     ...{ clients, resources, consents, groupNames, privateHosts, publicOrigins },
-    ...{ isTakenId, endGrantsOf, audit, now },
+    ...{ isTakenId, isGranted, endGrantsOf, audit, now },
     disownUsers: (clientId: string) => disownUsers(database, clientId),
   };
   const isListed = createIsListed(documentHosts);
   const onFull = () =>
     log.warn({ event: 'outside_connections_full' }, 'too many connections to applications wait for a turn');
   const fetch = createDocumentFetch(createSeparateFetch({ privateHosts, onFull }, isListed), now);
-  const isGranted = createIsGranted(findAccount);
   // Strangers cannot use up the connections to issuers, because only an administrator can name one.
   const proveWorkload = createProveWorkload({
     findKeys: createIssuerKeys(createGuardedFetch({ privateHosts, onFull }), now),

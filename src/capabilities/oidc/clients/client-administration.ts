@@ -8,6 +8,7 @@ import { admins, ownScopes, type RequireRights, type Rights } from '../../../cor
 import type { Database } from '../../../ground/database/database.ts';
 import { printable } from '../../../ground/text/printable.ts';
 import type { events } from '../events.ts';
+import type { IsGranted } from '../machines/find-machine.ts';
 import { nameTrust, type Trust } from '../machines/trust.ts';
 import type { NewResource, Resource, ResourceSettings, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
@@ -39,6 +40,7 @@ export interface ClientAdministrationOptions {
   readonly publicOrigins: ClientRules['publicOrigins'];
   /** Tells whether a resource or a user is known by this id. */
   readonly isTakenId: (id: string) => Promise<boolean>;
+  readonly isGranted: IsGranted;
   /** Ends all codes, tokens and grants that a client holds. */
   readonly endGrantsOf: (clientId: string) => Promise<void>;
   /** Forgets which users the client has added. */
@@ -83,7 +85,7 @@ export function createClientAdministration(
   requireRights: RequireRights = () => {},
 ) {
   const { clients, resources, consents, groupNames, privateHosts, publicOrigins, audit, now } = options;
-  const { isTakenId, endGrantsOf, disownUsers } = options;
+  const { isTakenId, isGranted, endGrantsOf, disownUsers } = options;
 
   function recordIn(kind: ChangeKindOf<typeof events>, about: string) {
     audit.requireAllowance({ kind, ...actor });
@@ -160,6 +162,14 @@ export function createClientAdministration(
 
   return {
     requireClient,
+
+    /**
+     * Tells whether a part of the client's grant is void, its rights or the trust in a workload: its administrator could not give it today.
+     */
+    async hasVoidGrant({ machine, trusts }: Pick<Client, 'machine' | 'trusts'>): Promise<boolean> {
+      const grants = machine === undefined ? trusts : [machine, ...trusts];
+      return (await Promise.all(grants.map(isGranted))).includes(false);
+    },
 
     listClients: clients.list,
 

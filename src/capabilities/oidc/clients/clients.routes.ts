@@ -101,6 +101,11 @@ const actionsField = listOf(
   text('change'),
   'What the user may do with the client: `POST /api/admin/clients/ID/ACTION`',
 );
+const voidField = {
+  type: 'boolean',
+  description:
+    'Whether what a program was granted is void, at least in part, because its administrator could not grant it today',
+};
 const serverFields = {
   issuer: text('https://auth.example.com'),
   discovery: text('https://auth.example.com/.well-known/openid-configuration'),
@@ -216,7 +221,10 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     tag,
     params,
     config: { ...config, view: clientView, refusals: [noSuchClient] },
-    answer: json('The client', object('The client', { ...clientFields, ...serverFields, actions: actionsField })),
+    answer: json(
+      'The client',
+      object('The client', { ...clientFields, ...serverFields, actions: actionsField, void_grant: voidField }),
+    ),
     browser: 'The page of the client',
     async handle(request) {
       const client = await requireClient(parts, request);
@@ -224,6 +232,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
         ...describeClient(client),
         ...describeServer(options),
         actions: actionsFor(signedInOf(request), client),
+        void_grant: await administrationOf(parts, request).hasVoidGrant(client),
       };
     },
   });

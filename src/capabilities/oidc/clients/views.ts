@@ -59,6 +59,7 @@ function describeUse(client: Client, words: Page['words']['admin']['clients']): 
 interface ClientAnswer extends Client, Server {
   /** What the user may do with the client. */
   readonly actions: readonly string[];
+  readonly void_grant: boolean;
 }
 
 function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, adminPages, timeOf }: Page) {
@@ -74,7 +75,11 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
   return {
     ...client,
     here: addressOf(client),
-    warning: client.public || client.pkce === 'nonce' ? undefined : wordsFor(warnings, client.pkce),
+    warning: client.void_grant
+      ? words.voidGrant
+      : client.public || client.pkce === 'nonce'
+        ? undefined
+        : wordsFor(warnings, client.pkce),
     pkce: wordsFor(words.pkce, client.public ? 'required' : client.pkce),
     groups: client.groups.map((name) => ({
       name,

@@ -403,8 +403,16 @@ for (const stores of choices)
       const token = await tokenOf(program);
       const status = async () => (await send(token, 'GET', '/api/admin/users')).status;
       assert.equal(await status(), 200);
+      const chief = await signIn(ids.chief);
+      const describeGrant = async () => {
+        const { void_grant } = (await server.janua.get(`/api/admin/clients/${client_id}`, chief)).json();
+        const page = await server.janua.get(`/admin/clients/${client_id}`, chief);
+        return [void_grant, page.body.includes('A grant of this client is void')];
+      };
+      assert.deepEqual(await describeGrant(), [false, false]);
       await administration.disable(name);
       assert.equal(await status(), 401);
+      assert.deepEqual(await describeGrant(), [true, true]);
       assert.equal((await ask(program)).error, 'invalid_target');
       await administration.enable(name);
       assert.equal((await ask(program, { resource: 'https://nowhere.example.com' })).error, 'invalid_target');
