@@ -1,8 +1,9 @@
 import type { Services } from '../compose.ts';
 import type { RecordedEvent } from '../core/audit/event.ts';
 import type { AuditFilter, UnreadableEvent } from '../core/audit/sql-store.ts';
+import { createFindNames, type FindNames } from '../core/users/find-names.ts';
 import { canonicalUsername } from '../core/users/user.ts';
-import { findEventsOf, type UserDirectory } from '../core/users/user-directory.ts';
+import { findEventsOf } from '../core/users/user-directory.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { findNearest } from '../ground/text/nearest.ts';
 import { parseTime } from '../ground/text/time.ts';
@@ -28,17 +29,17 @@ export const audit = (options: AuditOptions) =>
   administer('janua audit', async (services) => {
     const { json = false, limit } = options;
     const filter = await filterOf(options, services);
-    const { auditTrail, users } = services;
+    const { auditTrail, users, ports } = services;
     const found =
       json && limit === undefined
         ? auditTrail.find({ ...filter, order: 'oldest-first' })
         : await findLatest(auditTrail, filter, limit);
-    const findUser = createFindOnce(users);
+    const findName = createFindOnce(createFindNames({ users, listClients: ports.listClients }));
     return list(found, {
       json,
       none: 'There are no such events.',
       heading: ['TIME (UTC)', 'EVENT', 'USER', 'BY', 'FROM', 'ROUTE', 'DETAILS', 'REQUEST'],
-      toRows: (shown) => Array.fromAsync(shown, (event) => toRow(event, findUser)),
+      toRows: (shown) => Array.fromAsync(shown, (event) => toRow(event, findName)),
     });
   });
 
@@ -83,11 +84,13 @@ async function identify(username: string, from: number | undefined, { users, aud
   return { ...found, nameDigest: audit.digestName(name) };
 }
 
-function createFindOnce(users: UserDirectory): UserDirectory['findById'] {
-  const found = new Map<string, ReturnType<UserDirectory['findById']>>();
-  return (userId) => {
-    const finding = found.get(userId) ?? users.findById(userId);
-    found.set(userId, finding);
+type FindName = (id: string) => Promise<string | undefined>;
+
+function createFindOnce(findNames: FindNames): FindName {
+  const found = new Map<string, ReturnType<FindName>>();
+  return (id) => {
+    const finding = found.get(id) ?? findNames([id]).then((names) => names.get(id)?.name);
+    found.set(id, finding);
     return finding;
   };
 }
@@ -104,12 +107,12 @@ function timeOf(option: string, text: string | undefined, now: number): number |
   throw new Misconfiguration(`--${option} must be such as 30m, 24h, 7d, 2026-11-24 or 2026-11-24T08:00Z.`);
 }
 
-async function toRow(event: RecordedEvent | UnreadableEvent, findUser: UserDirectory['findById']): Promise<string[]> {
+async function toRow(event: RecordedEvent | UnreadableEvent, findName: FindName): Promise<string[]> {
   const time = event.at.slice(0, 19).replace('T', ' ');
   if ('unreadable' in event) return [time, `unreadable (${event.id})`];
   const { kind, caller, userId, actorId, nameDigest, count, reason, about, aboutName = about } = event;
   const unknown = nameDigest === undefined ? '' : `unknown ${nameDigest}`;
-  const nameOf = async (id: string) => (await findUser(id))?.user.username ?? `id ${id}`;
+  const nameOf = async (id: string) => (await findName(id)) ?? `id ${id}`;
   const counted = count === undefined ? undefined : `${count} in all`;
   return [
     time,

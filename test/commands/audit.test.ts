@@ -40,6 +40,14 @@ async function openPlace() {
     ann,
     database: opened.database,
     digestName: audit.digestName,
+    /** Adds a program, and returns its id. */
+    async addProgram(name: string): Promise<string> {
+      await workplace.run(['groups', 'add', 'staff']);
+      const machine = ['--machine', '--scope', 'users:read', '--within', 'staff', '--json'];
+      const { stdout } = await workplace.run(['clients', 'add', '--name', name, ...machine]);
+      await opened.database.deleteFrom('janua_audit').execute();
+      return JSON.parse(stdout).client_id;
+    },
     run: (...args: string[]) => workplace.run(args),
     runAs: (name: string, ...args: string[]) => workplace.run(args, { env: { JANUA_COMMAND: name } }),
     /** Records one event a minute. */
@@ -63,6 +71,7 @@ describe('janua audit', () => {
     await using place = await openPlace();
     assert.equal((await place.run('audit')).stdout, 'There are no such events.\n');
     const { ann } = place;
+    const hr = await place.addProgram('HR');
     await place.record(
       { kind: 'login-failed', reason: 'wrong-password', userId: ann, caller: asked('request-1') },
       {
@@ -78,6 +87,8 @@ describe('janua audit', () => {
         caller: { route: 'janua sessions revoke-all', operator: 'root' },
       },
       { kind: 'group-changed', about: 'staff', actorId: ann, caller: asked('request-3') },
+      { kind: 'permission-refused', reason: 'beyond-program', userId: hr, caller: asked('request-4') },
+      { kind: 'user-disabled', userId: ann, actorId: hr, caller: asked('request-5') },
     );
     const { stdout } = await place.run('audit');
     const cells = stdout
@@ -101,7 +112,17 @@ describe('janua audit', () => {
         ...['2026-01-01 08:03:00', 'group changed', 'ann@example.com', '203.0.113.7'],
         ...['POST /auth/token', 'staff', 'request-3'],
       ],
+      [
+        ...['2026-01-01 08:04:00', 'permission refused', 'HR', '203.0.113.7'],
+        ...['POST /auth/token', 'beyond-program', 'request-4'],
+      ],
+      [
+        ...['2026-01-01 08:05:00', 'user disabled', 'ann@example.com', 'HR', '203.0.113.7'],
+        ...['POST /auth/token', 'request-5'],
+      ],
     ]);
+    assert.match((await place.run('explain', 'request-4')).stdout, new RegExp(`^Program   HR \\(id ${hr}\\)$`, 'm'));
+    assert.match((await place.run('explain', 'request-5')).stdout, new RegExp(`^By {8}HR \\(id ${hr}\\)$`, 'm'));
   });
 
   test('filters events, and exports them as lines of JSON, oldest first', async () => {

@@ -27,7 +27,7 @@ const eventSchema = object('An event', {
   about: nothing('What it is about, such as a group or a scope'),
   count: { type: ['integer', 'null'], examples: [null] },
   user_id: orNull(text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c')),
-  actor_id: nothing('The administrator who did it'),
+  actor_id: nothing('The administrator or the program that did it'),
   name_digest: nothing('In place of a name that no user has'),
   session_id: nothing(),
   address: orNull(text('203.0.113.7', 'Where the request came from')),
@@ -37,7 +37,8 @@ const eventSchema = object('An event', {
   request_id: orNull(text('6d8ff52d-6ff9-48ec-bc09-bfd526b00817')),
   about_name: nothing('The name of the application then'),
   username: orNull(text('ann@example.com', 'Null if the user is gone')),
-  actor: nothing('The name of the administrator'),
+  program: nothing('In place of `username`: the name of the program whose id is `user_id`'),
+  actor: nothing('The name of the administrator or the program'),
   explanation: listOf(
     object('A line', { heading: text('When'), text: text('2026-11-26 08:00:00.000 UTC') }),
     'The same as `janua explain`',

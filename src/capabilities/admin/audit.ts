@@ -5,6 +5,7 @@ import type { Events, RecordedEvent } from '../../core/audit/event.ts';
 import { describeAbout, describeDecision, describeReason, explain } from '../../core/audit/explanation.ts';
 import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
 import type { JoinedPorts } from '../../core/ports.ts';
+import { createFindNames, namesIn } from '../../core/users/find-names.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
 import { findEventsOf, type UserDirectory } from '../../core/users/user-directory.ts';
 import type { Translate } from '../../ground/languages/speech.ts';
@@ -67,28 +68,23 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
 }
 
 /**
- * Reads a page of events, explained in words. It takes at most five statements: two for the user of the filter, two for the events, and the names
- * of their users.
+ * Reads a page of events, explained in words. It takes at most six statements: two for the user of the filter, two for the events, and two for
+ * the names of users and of programs.
  */
 export async function listEvents(list: ListQuery, events: Events, parts: AuditParts, tell: Translate) {
   const { auditTrail, users, registry, ports } = parts;
   const [after] = list.after ?? [];
   const { events: found, next } = await auditTrail.findPage(await filterOf(list, parts), list.limit, after);
   const ids = found.flatMap((event) => ('unreadable' in event ? [] : [event.userId, event.actorId]));
-  const accounts = await users.findAll([...new Set(ids.filter((id) => id !== undefined))]);
-  const isClient = found.some(
-    (event) => 'actorId' in event && event.actorId !== undefined && !accounts.has(event.actorId),
-  );
-  const clients = new Map((isClient ? await ports.listClients() : []).map(({ id, name }) => [id, name]));
+  const names = await createFindNames({ users, listClients: ports.listClients })(ids);
   const described = found.map((event) => {
-    const { userId = '', actorId = '' } = 'unreadable' in event ? {} : event;
-    const username = accounts.get(userId)?.user.username;
-    const actor = accounts.get(actorId)?.user.username ?? clients.get(actorId);
-    const about = { username, actor, ownTable: registry === undefined };
+    const about = { ...namesIn(names, 'unreadable' in event ? {} : event), ownTable: registry === undefined };
     const lines = 'unreadable' in event ? [] : explain(event, events, about, tell);
+    const { username, program, actor } = about;
     return {
       ...fieldsOf(event, events),
       username: username ?? null,
+      program: program ?? null,
       actor: actor ?? null,
       ...(!('unreadable' in event) && {
         why: describeReason(event, events, tell),

@@ -88,7 +88,7 @@ function describeAudit({ events, kinds, ...list }: Audit, page: Page) {
     { name: 'kind', label: audit.kind, value: titles.get(query.kind ?? '') },
     {
       ...{ name: 'user_id', label: audit.user },
-      value: events.find(({ user_id }) => user_id === query.user_id)?.username,
+      value: events.filter(({ user_id }) => user_id === query.user_id).map(nameOf)[0],
     },
     ...fields.map(([name, label]) => ({ name, label })),
   ];
@@ -109,8 +109,12 @@ function describeAudit({ events, kinds, ...list }: Audit, page: Page) {
   };
 }
 
+/** The name of the user, or of the program that acted as itself. */
+const nameOf = ({ username, program }: Audit['events'][number]) => username ?? program;
+
 function describeEvent(event: Audit['events'][number], title: string | undefined, { words, interpolate }: Page) {
-  const { time, kind, username, user_id, address, explanation, why, what } = event;
+  const { time, kind, user_id, address, explanation, why, what } = event;
+  const username = nameOf(event);
   const name = event.actor ?? event.actor_id ?? event.operator;
   const iso = new Date(time).toISOString();
   return {

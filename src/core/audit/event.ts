@@ -15,7 +15,7 @@ export interface AuditEvent<Kind extends string = string> {
    * or `address` and the address. `events-left-out`: the kind of these events.
    */
   readonly reason?: string | undefined;
-  /** The user, if there is one. */
+  /** The user, if there is one. If a program that acts as itself was refused: its `client_id`. */
   readonly userId?: string | undefined;
   /**
    * A digest of the name that was typed, in place of `userId`. There may be no such user. The digest is an HMAC-SHA-256 with a key of this
@@ -33,7 +33,7 @@ export interface AuditEvent<Kind extends string = string> {
   readonly knownBrowser?: boolean | undefined;
   /** The number of users, sessions, mails or events that the event stands for. */
   readonly count?: number | undefined;
-  /** The id of the administrator who acted, on a page or by the API. */
+  /** The id of the administrator or the program that acted, on a page or by the API. */
   readonly actorId?: string | undefined;
   /**
    * The subject of the event: the scope or rule that was missing, the groups that a user is in now, the group that was changed, the scopes
@@ -139,7 +139,7 @@ export interface KeyTrace {
 
 /**
  * A reason for a decision in words, and advice for an operator. In the words, `{value}` stands for the text that follows the reason after a
- * blank. In the advice, `EMAIL` stands for the user, `ID` for the client in `about`, and `GROUP` for a required group.
+ * blank. In the advice, `EMAIL` stands for the user, `ID` for the client in `about` or the refused program, and `GROUP` for a required group.
  */
 export interface Reason {
   readonly words: Sentence;

@@ -7,23 +7,27 @@ import { throttleKeys } from './event.ts';
 
 interface About {
   readonly username?: string | undefined;
+  readonly program?: string | undefined;
   readonly actor?: string | undefined;
   readonly ownTable?: boolean;
 }
 
 /**
  * Explains a decision in pairs of heading and text: the request, the decision with its reason and its basis, and advice to the operator.
- * @param about the names of the event's user and of its actor, if they still exist, and whether users are in a table of a team's own
+ * @param about the names of the event's user and of its actor, if they still exist, and whether users are in a table of a team's own. `program`
+ * is the name of a program that acts as itself, if the event has its id in place of a user's
  */
 export function explain(
   event: RecordedEvent,
   events: Events,
-  { username, actor, ownTable = false }: About = {},
+  { username, program, actor, ownTable = false }: About = {},
   tell: Translate = textsIn('en').tell,
 ): [heading: string, text: string][] {
   const name = username === undefined ? undefined : printable(username);
   const { trace, userAgent } = event.caller;
-  const by = event.actorId && `${actor === undefined ? tell('a former user') : printable(actor)} (id ${event.actorId})`;
+  const by =
+    event.actorId &&
+    `${actor === undefined ? tell('a former user or program') : printable(actor)} (id ${event.actorId})`;
   const lines: [Sentence, string | undefined][] = [
     ['When', `${event.at.replace('T', ' ').replace('Z', '')} UTC`],
     ['Asked', describeAsked(event, tell)],
@@ -32,7 +36,9 @@ export function explain(
     ['Because', event.detail],
     ...(event.sent ?? []).map((sent): [Sentence, string] => ['Parameter', sent]),
     ['Groups', event.groups?.join(', ')],
-    ['User', describeUser(event, name, tell)],
+    program === undefined
+      ? ['User', describeUser(event, name, tell)]
+      : ['Program', `${printable(program)} (id ${event.userId})`],
     ['By', by],
     ['Session', event.sessionId],
     ['Address', trace === undefined ? event.caller.address : describeAddress(event.caller.address, trace, tell)],
@@ -43,7 +49,7 @@ export function explain(
     ['Client', userAgent && tell('calls itself {client}', { client: userAgent })],
     ...adviseOn(event, events, ownTable).map((advice): [Sentence, string] => [
       'To do',
-      fillAdvice(advice, event, name, tell),
+      fillAdvice(advice, program === undefined ? event : { ...event, about: event.userId }, name, tell),
     ]),
   ];
   return lines.flatMap(([heading, text]) => (text ? [[tell(heading), text]] : []));
@@ -108,7 +114,7 @@ export function describeAbout({ about, aboutName }: AuditEvent, tell: Translate)
 }
 
 function describeUser({ userId, nameDigest: digest }: AuditEvent, username: string | undefined, tell: Translate) {
-  if (userId !== undefined) return `${username ?? tell('no longer a user')} (id ${userId})`;
+  if (userId !== undefined) return `${username ?? tell('no longer a user or program')} (id ${userId})`;
   return digest && tell('as typed; Janua keeps only a digest of it ({digest})', { digest });
 }
 

@@ -88,7 +88,7 @@ test('events of a command or of the server itself are explained without the miss
         'Decided',
         'All sessions of a user were ended, and what applications, browsers and links could do without one (2).',
       ],
-      ['User', 'no longer a user (id user-1)'],
+      ['User', 'no longer a user or program (id user-1)'],
     ],
   );
   const { Asked, Decided } = explained({
