@@ -57,6 +57,21 @@ const refusalReasons = {
     advice:
       'If the program should go on, let a member of admins save its page again, or: janua clients set ID --scope … --within …',
   },
+  'program-lacks-scope': {
+    words: 'the program has none of the scopes that the request named',
+    advice:
+      'janua clients show ID lists the scopes of the program. Let it name some of those, or none, which gives it all. To grant another one: janua clients set ID --scope … --within …, or at a resource --may URL=SCOPE. Repeat every one, because the list is replaced.',
+  },
+  'not-a-program': {
+    words: 'the client is no program that acts as itself (client_credentials)',
+    advice:
+      'If it was one: janua clients set ID --scope … --within …. A client that signs users in cannot be one too: janua clients add --name NAME --machine --scope … --within …',
+  },
+  'grant-type': {
+    words: 'the client may not use the grant_type of the request',
+    advice:
+      'janua clients show ID tells what it may. A program that acts as itself uses client_credentials alone. For a device: janua clients set ID --device. To sign users in: janua clients set ID --redirect-uri URL',
+  },
   pkce: {
     words: 'the code_challenge was not by S256, or the code_verifier did not fit it, or one of the two was missing',
     advice: 'Switch PKCE with S256 on in the application. A proxy or cache may have changed the request.',

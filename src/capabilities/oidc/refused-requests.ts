@@ -3,6 +3,7 @@ import type { Log } from '../../ground/faults/log.ts';
 import { isRandomId } from './clients/clients.ts';
 import { aboutClient, isDocumentClient } from './clients/library-client.ts';
 import type { events, RefusalReason } from './events.ts';
+import { machineGrant } from './machines/machine.ts';
 import type { RefusedRequest } from './provider/options.ts';
 
 const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
@@ -16,8 +17,10 @@ const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
 };
 
 /** Maps an error of oidc-provider to a reason for `janua explain`. */
-function reasonOf({ error, detail, clientId = '', reason }: RefusedRequest): RefusalReason {
+function reasonOf({ error, detail, clientId = '', reason, parameters }: RefusedRequest): RefusalReason {
   if (reason !== undefined) return reason;
+  if (/grant.type(?::device_code)? is not allowed for this client/.test(detail))
+    return parameters.grant_type === machineGrant ? 'not-a-program' : 'grant-type';
   if (isDocumentClient(clientId)) {
     if (/not allowed|client not found|client is invalid/.test(detail)) return 'document-host';
     if (detail.includes('document fetch failed')) return 'document-fetch';

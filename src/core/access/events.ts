@@ -34,8 +34,10 @@ export const credentialReasons = {
       'Remove the cookies of this host in the browser. Find the other host of the domain that sets a cookie of this name. With an HTTPS PUBLIC_URL, no other host can.',
   },
   'invalid-token': {
-    words: 'the access token is invalid, or its session has ended; the server ignores cookies if a token is sent',
-    advice: 'Log in to get a new token. If the user sent none, find the program that adds the Authorization header.',
+    words:
+      'the access token is invalid, or its session or the grant of its program has ended; the server ignores cookies if a token is sent',
+    advice:
+      'Log in to get a new token. If the user sent none, find the program that adds the Authorization header. The token of a program that acts as itself lasts an hour, and counts for JSON at /api/admin/users, /api/admin/clients and GET /api/admin/groups alone. janua doctor lists the programs whose grant has ended.',
   },
   'several-authorization-headers': {
     words: 'the client sent more than one Authorization header, and the server ignored them all',
@@ -92,6 +94,11 @@ export const events = {
         words: 'the token was made for fewer scopes, or no group of the user grants it',
         advice: 'Get a token for this scope. janua users groups EMAIL shows the groups of the user.',
       },
+      'program-lacks-scope': {
+        words: 'the program does not have the scope, or its token was made without it',
+        advice:
+          'janua clients show ID lists the scopes of the program. To grant another one: janua clients set ID --scope … --within …. Repeat every scope, because the list is replaced. If the program has the scope, let it ask for its token with this scope, or without any.',
+      },
       'not-in-group': {
         words: 'a rule of FORWARD_AUTH_RULES wants a group that the user is not in',
         advice: 'If the user should pass: janua users groups EMAIL --add NAME.',
@@ -101,6 +108,12 @@ export const events = {
           'the user, group or client that was to be changed has a group or scope that the administrator lacks, before or after the change',
         advice:
           'Let a member of admins make the change. Or if the administrator should have that group: janua users groups EMAIL --add NAME.',
+      },
+      'beyond-program': {
+        words:
+          'the user or client is outside the groups of the program, or the change would give a group or scope that the program may not give',
+        advice:
+          'janua clients show ID lists the groups of the program. To add one: janua clients set ID --scope … --within …. Repeat every group, because the list is replaced. An administrator has to change users who are also in other groups, have a scope of Janua, or have no group and were added by another.',
       },
       'link-not-shown': {
         words: 'only members of admins may hand over the link of a new user',

@@ -11,6 +11,9 @@ export const beyondOwn: Answer = {
   event: { kind: 'permission-refused', reason: 'beyond-own' },
 };
 
+/** The same answer to a program. The advice to its administrator is another. */
+const beyondProgram: Answer = { ...beyondOwn, event: { kind: 'permission-refused', reason: 'beyond-program' } };
+
 /** A member of `admins` holds all rights, unless the credential carries only some scopes. */
 export const holdsAll = ({ user, limited }: SignedIn): boolean => user.groups.includes(admins) && !limited;
 
@@ -41,5 +44,6 @@ export const sees = (signedIn: SignedIn, rights: Rights): boolean =>
 export const requireRightsOf =
   (signedIn: SignedIn): RequireRights =>
   (...changed) => {
-    if (!changed.every((rights) => holds(signedIn, rights))) throw new Refusal(beyondOwn);
+    if (!changed.every((rights) => holds(signedIn, rights)))
+      throw new Refusal(signedIn.machine ? beyondProgram : beyondOwn);
   };

@@ -43,18 +43,25 @@ interface RouteRequirements {
   readonly personalTokens?: boolean | undefined;
 }
 
+/** The reason tells `janua explain` who can add the scope: an administrator of groups, the maker of the token, or the one of the program. */
+const reasonOfLack = ({ limited, machine }: SignedIn) => {
+  if (machine !== undefined) return 'program-lacks-scope';
+  return limited ? 'not-in-token' : 'not-granted';
+};
+
 /** Returns the answer and the reason if a route refuses a signed-in user. Otherwise undefined. */
 export function findRefusal(
-  { scopes, limited }: SignedIn,
+  signedIn: SignedIn,
   { scope, refusesLimited, personalTokens = true }: RouteRequirements,
   { accessToken }: Presented,
 ) {
+  const { scopes, limited } = signedIn;
   if (!personalTokens && isPersonalToken(accessToken))
     return { answer: personalTokenRefused, reason: 'personal-token' } as const;
   if (scope !== undefined && !scopes.includes(scope))
     return {
       answer: { ...insufficientScope, detail: `You lack the permission ${scope}`, scope },
-      reason: limited ? 'not-in-token' : 'not-granted',
+      reason: reasonOfLack(signedIn),
     } as const;
   return refusesLimited && limited ? ({ answer: limitedToken, reason: 'limited-token' } as const) : undefined;
 }

@@ -166,8 +166,8 @@ const cases: readonly Case[] = [
     about: 'a device request of a client that has no devices',
     send: (server, { clientId, secret }) =>
       post(server, '/oidc/device-authorization', { scope: 'openid' }, basic({ clientId, secret })),
-    decided: /not as the protocol wants it/,
-    advice: /Change it/,
+    decided: /may not use the grant_type of the request/,
+    advice: /janua clients set CLIENT --device/,
     says: /device_code.*not allowed|not allowed.*device_code/,
   },
   ...(['introspection', 'revocation'] as const).map((endpoint) => ({

@@ -185,6 +185,17 @@ test('an explanation says how the server derived the address', () => {
     assert.match(explained(traced(changes, address)).Address ?? '', expected);
 });
 
+test('an explanation of a program names it as one, and puts its id into the advice', () => {
+  const about = { program: 'HR\u001B', actor: undefined };
+  for (const reason of ['program-lacks-scope', 'beyond-program']) {
+    const event = { kind: 'permission-refused', reason, userId: 'hr', about: 'users' };
+    const lines = new Map(explainBy(recorded(0, event), events, about));
+    assert.deepEqual([lines.get('User'), lines.get('Program')], [undefined, 'HR\uFFFD (id hr)']);
+    assert.match(lines.get('To do') ?? '', /janua clients show hr .*janua clients set hr --scope … --within …/);
+    assert.doesNotMatch(lines.get('To do') ?? '', /janua users/);
+  }
+});
+
 test('a user name cannot inject control characters', () => {
   assert.equal(explained({}, 'a$&\u001B[2J@\u202E').User, 'a$&\uFFFD[2J@\uFFFD (id user-1)');
 });

@@ -153,6 +153,7 @@ async function narrowToGrant(
   if (allowed.length === 0) throw new errors.InvalidTarget('unknown resource');
   const asked = readNames(typeof params.scope === 'string' ? params.scope : '');
   const scopes = asked.length === 0 ? allowed : allowed.filter((scope) => asked.includes(scope));
+  if (scopes.length === 0) state.reason = 'program-lacks-scope';
   if (scopes.length === 0) throw new errors.InvalidScope('no scope was granted', asked.join(' '));
   params.scope = scopes.join(' ');
 }

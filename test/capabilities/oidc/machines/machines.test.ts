@@ -361,6 +361,50 @@ for (const stores of choices)
       assert.equal(page.statusCode, 303, 'pages are for people');
     });
 
+    test('is explained to its administrator wherever it is refused, on the page by its name', async () => {
+      const { clientAdministration } = server.janua.services;
+      const program = await addProgram();
+      const former = await addProgram();
+      await clientAdministration.changeClient(former.id, { machine: undefined, redirectUris: wiki.redirectUris });
+      const token = await tokenOf(program);
+      const narrow = await tokenOf(program, { scope: 'users:read' });
+      const disable = `/api/admin/users/${ids.member}/disable`;
+      const groups = `/api/admin/users/${ids.member}/groups`;
+      const set = (id: string) => `janua clients set ${id} --scope … --within …`;
+      const chief = await signIn(ids.chief);
+      for (const [about, refused, reason, advice] of [
+        ['a scope', () => send(narrow, 'POST', disable, {}), 'program-lacks-scope', set(program.id)],
+        [
+          'a group',
+          () => send(token, 'POST', groups, { groups: ['staff', 'finance'] }),
+          'beyond-program',
+          set(program.id),
+        ],
+        ['another route', () => send(token, 'GET', '/api/admin/audit'), 'invalid-token', '/api/admin/clients and GET'],
+        ['a scope of its token', () => ask(program, { scope: 'audit:read' }), 'program-lacks-scope', set(program.id)],
+        ['no grant any more', () => ask(former), 'not-a-program', set(former.id)],
+        [
+          'another grant type',
+          () => ask(program, { grant_type: 'refresh_token', refresh_token: 'x' }),
+          'grant-type',
+          'A program that acts as itself uses client_credentials alone.',
+        ],
+      ] as const) {
+        await refused();
+        const { body } = await server.janua.get('/api/admin/audit?limit=1', chief);
+        const [event] = JSON.parse(body).events;
+        assert.equal(event.reason, reason, about);
+        const { text } = event.explanation.find(({ heading }: { heading: string }) => heading === 'To do');
+        assert.ok(text.includes(advice), `${about}: ${text}`);
+        const isKnown = event.kind === 'permission-refused';
+        assert.deepEqual([event.username, event.program], [null, isKnown ? 'Wiki' : null], about);
+        const line = event.explanation.find(({ heading }: { heading: string }) => heading === 'Program');
+        assert.equal(line?.text, isKnown ? `Wiki (id ${program.id})` : undefined, about);
+      }
+      const page = await server.janua.get(`/admin/audit?user_id=${program.id}`, chief);
+      assert.match(page.body, new RegExp(`<a href="/admin/audit\\?user_id=${program.id}">Wiki</a>`));
+    });
+
     test('loses its rights at once when its grant ends, the client is removed or its group is gone', async () => {
       const { clientAdministration, administration } = server.janua.services;
       const usesOf = async (program: Program, token: string) => [
