@@ -25,6 +25,28 @@ const refusalReasons = {
     advice:
       'The line Because names the claim with both values. If the workload should be let in: janua clients set ID --trust …. Repeat --trust for every one, because the list is replaced.',
   },
+  'workload-audience': {
+    words: 'the client proved itself with a token of another issuer that was not made for this server alone',
+    advice:
+      'The line Because names both audiences. Let the workload ask its issuer for a token for this one and no other: at GitHub by audience, at GitLab by aud in id_tokens, in Kubernetes by audience of the projected token.',
+  },
+  'workload-time': {
+    words:
+      'the client proved itself with a token of another issuer that has expired, is older than an hour, or is of the future',
+    advice:
+      'Let the workload get a new token from its issuer before each request. If the token was new, a clock is wrong: compare the times in the line Because, and run janua doctor.',
+  },
+  'workload-once': {
+    words:
+      'the client proved itself with a token of another issuer that counts once, and was used already or has no jti',
+    advice:
+      'Let the workload get a new token from its issuer for each request. If its issuer gives the same one again, as Kubernetes does, or one without jti: janua clients set ID --trust …, without once. If the workload sent it only once, an attacker may have it.',
+  },
+  'too-many-workloads': {
+    words: 'the client proved itself with too many tokens of other issuers in five minutes',
+    advice:
+      'Let the program use its access token again, which lasts an hour, in place of getting one for each request.',
+  },
   'issuer-keys': {
     words: 'the keys of the other issuer, with whose token the client proved itself, could not be had',
     advice:

@@ -1,4 +1,5 @@
 import { printable } from '../../../ground/text/printable.ts';
+import type { RefusalReason } from '../events.ts';
 import { readToken } from '../keys/token-parts.ts';
 import type { Records } from '../records/records.ts';
 import type { IsGranted } from './find-machine.ts';
@@ -21,11 +22,17 @@ interface TrustingClient {
   readonly trusts: readonly Trust[];
 }
 
+/** The reason for operators: its kind, which has an advice of its own, and the claim with both values. */
+interface Because {
+  readonly reason: RefusalReason;
+  readonly detail: string;
+}
+
 /** The result: the client is proved; or not, for a reason that operators may read; or Janua cannot tell now. */
 export type Proof =
   | { readonly state: 'proved' }
-  | { readonly state: 'refused'; readonly detail: string }
-  | { readonly state: 'unknown'; readonly detail: string };
+  | ({ readonly state: 'refused' } & Because)
+  | ({ readonly state: 'unknown' } & Because);
 
 export type ProveWorkload = ReturnType<typeof createProveWorkload>;
 
@@ -38,7 +45,7 @@ const longestAge = 3600;
 
 type Claims = Readonly<Record<string, unknown>>;
 
-const refused = (detail: string): Proof => ({ state: 'refused', detail });
+const refused = (detail: string, reason: RefusalReason = 'workload'): Proof => ({ state: 'refused', reason, detail });
 
 /**
  * Creates the judge of a token of another issuer as the proof of a client (RFC 7523 3). The signature is verified first, so that the claims
@@ -69,7 +76,7 @@ export function createProveWorkload({ findKeys, useAssertion, isGranted, issuer,
     const signed = await findSigned(token, header, living);
     if (signed.length === 0) return refused(`no key of ${payload.iss} has signed it; kid: ${show(header.kid)}`);
     const fault = findFault(payload);
-    if (fault !== undefined) return refused(fault);
+    if (fault !== undefined) return fault;
     const faults = signed.map((trust) => findMismatch(trust, payload));
     const trust = signed[faults.indexOf(undefined)];
     if (trust === undefined) return refused(faults.join('; '));
@@ -77,25 +84,29 @@ export function createProveWorkload({ findKeys, useAssertion, isGranted, issuer,
   }
 
   /** Judges the claims that every token needs. */
-  function findFault({ aud, exp, nbf, iat }: Claims): string | undefined {
+  function findFault({ aud, exp, nbf, iat }: Claims): Proof | undefined {
     const [only, another] = Array.isArray(aud) ? aud : [aud];
     // A token that is made for another server too could come from that server.
-    if (only !== issuer() || another !== undefined) return mismatch('aud', aud, issuer());
+    if (only !== issuer() || another !== undefined) return refused(mismatch('aud', aud, issuer()), 'workload-audience');
     const time = now() / 1000;
-    if (typeof exp !== 'number' || exp + tolerance <= time) return mismatch('exp', exp, `a time after ${time}`);
-    if (nbf !== undefined && !(typeof nbf === 'number' && nbf - tolerance <= time))
-      return mismatch('nbf', nbf, `a time before ${time}`);
+    const fault = (claim: string, found: unknown, wanted: string) =>
+      refused(mismatch(claim, isoOf(found) ?? found, `a time ${wanted} ${isoOf(time)}`), 'workload-time');
+    if (typeof exp !== 'number' || exp + tolerance <= time) return fault('exp', exp, 'after');
+    if (nbf !== undefined && !(typeof nbf === 'number' && nbf - tolerance <= time)) return fault('nbf', nbf, 'before');
     const isRecent = typeof iat === 'number' && iat - tolerance <= time && iat + longestAge + tolerance > time;
-    return isRecent ? undefined : mismatch('iat', iat, `a time in the hour before ${time}`);
+    return isRecent ? undefined : fault('iat', iat, 'in the hour before');
   }
 
   async function useOnce(clientId: string, trust: Trust, { jti, exp, iat }: Claims): Promise<Proof> {
-    if (typeof jti !== 'string' || jti === '') return refused(mismatch('jti', jti, 'an id, because it counts once'));
+    if (typeof jti !== 'string' || jti === '')
+      return refused(mismatch('jti', jti, 'an id, because it counts once'), 'workload-once');
     const end = (Math.min(Number(exp), Number(iat) + longestAge) + tolerance) * 1000;
     const party = `client ${clientId}`;
     const use = await useAssertion({ issuer: `workloads of ${trust.issuer}`, jti, end, party });
-    if (use === 'too-many') return { state: 'unknown', detail: 'too many assertions in five minutes' };
-    return use === 'new' ? { state: 'proved' } : refused(`jti: the token with ${show(jti)} was used already`);
+    if (use === 'too-many')
+      return { state: 'unknown', reason: 'too-many-workloads', detail: 'too many assertions in five minutes' };
+    const detail = `jti: the token with ${show(jti)} was used already`;
+    return use === 'new' ? { state: 'proved' } : refused(detail, 'workload-once');
   }
 
   /** @throws {Unavailable} if no connection to the issuer is free */
@@ -103,7 +114,7 @@ export function createProveWorkload({ findKeys, useAssertion, isGranted, issuer,
     try {
       return await judge(token, client);
     } catch (error) {
-      if (error instanceof NoKeys) return { state: 'unknown', detail: error.message };
+      if (error instanceof NoKeys) return { state: 'unknown', reason: 'issuer-keys', detail: error.message };
       throw error;
     }
   };
@@ -135,6 +146,12 @@ const textOf = (claim: unknown): string | undefined =>
 
 const mismatch = (claim: string, found: unknown, wanted: string) =>
   `${claim}: the token has ${show(found)}, and ${wanted} was expected`;
+
+/** Returns the time of a claim as ISO 8601. Undefined for another value, and for a number that is no time. @param seconds since 1970 */
+function isoOf(seconds: unknown): string | undefined {
+  const time = new Date(typeof seconds === 'number' ? Math.floor(seconds) * 1000 : Number.NaN);
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString().replace('.000', '');
+}
 
 const listOf = (texts: readonly string[]) => [...new Set(texts)].join(' or ') || 'no issuer';
 

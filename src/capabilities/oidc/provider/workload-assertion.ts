@@ -42,13 +42,13 @@ export async function requireWorkload(
   { clientId, trusts = [] }: TrustingClient,
   { proveWorkload }: Pick<ProviderOptions, 'proveWorkload'>,
 ): Promise<true> {
-  state.reason = 'workload';
+  state.reason = 'request';
   // Requests to other endpoints than that of tokens have no grant type.
   if (oidc.params?.grant_type !== machineGrant)
     throw new errors.InvalidClientAuth(`a token of another issuer proves a client for ${machineGrant} alone`);
   const proof = await proveWorkload(String(state.assertion), { clientId, trusts });
+  state.reason = proof.state === 'proved' ? undefined : proof.reason;
   if (proof.state === 'refused') throw new errors.InvalidClientAuth(proof.detail);
-  state.reason = proof.state === 'unknown' ? 'issuer-keys' : undefined;
   if (proof.state === 'unknown') throw new errors.TemporarilyUnavailable('try again in a minute', proof.detail);
   return true;
 }

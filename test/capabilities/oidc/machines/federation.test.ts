@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import type { JWTPayload } from 'jose';
 import { leastBetweenFetches } from '../../../../src/capabilities/oidc/machines/issuer-keys.ts';
+import { createProveWorkload } from '../../../../src/capabilities/oidc/machines/prove-workload.ts';
 import { parseTrust } from '../../../../src/capabilities/oidc/machines/trust.ts';
 import { stampOf } from '../../../../src/core/users/account.ts';
 import { admins } from '../../../../src/core/users/scopes.ts';
@@ -89,6 +90,8 @@ for (const stores of choices)
       const id = await addProgram('repository_id=42,ref=refs/heads/main,run_attempt=1');
       const other = 'https://other.example.com';
       const time = Math.floor(server.janua.now() / 1000);
+      const iso = (seconds: number) => new Date(seconds * 1000).toISOString().replace('.000', '');
+      const reasons: Record<string, string> = { aud: 'audience', exp: 'time', nbf: 'time', iat: 'time' };
       for (const [claims, ...texts] of [
         [{ repository_id: '43' }, 'repository_id', '43', '42'],
         [{ repository_id: '042' }, 'repository_id', '042', '42'],
@@ -103,18 +106,22 @@ for (const stores of choices)
         [{ aud: `${server.origin}/` }, 'aud', `${server.origin}/`, server.origin],
         [{ iss: other }, 'iss', other, issuer.address],
         [{ iss: `${issuer.address}/` }, 'iss', `${issuer.address}/`, issuer.address],
-        [{ exp: time - 90 }, 'exp', `${time - 90}`],
+        [{ exp: time - 90 }, 'exp', iso(time - 90)],
         [{ exp: undefined }, 'exp', 'nothing'],
-        [{ nbf: time + 90 }, 'nbf', `${time + 90}`],
-        [{ iat: time - 3690 }, 'iat', `${time - 3690}`],
-        [{ iat: time + 90 }, 'iat', `${time + 90}`],
+        [{ nbf: time + 90 }, 'nbf', iso(time + 90)],
+        [{ nbf: 9e15 }, 'nbf', '9000000000000000'],
+        [{ iat: time - 3690 }, 'iat', iso(time - 3690)],
+        [{ iat: time + 90 }, 'iat', iso(time + 90)],
         [{ iat: undefined }, 'iat', 'nothing'],
       ] as [JWTPayload, ...string[]][]) {
         const token = await issuer.sign(claims);
         assert.equal(await counts(id, token), false, JSON.stringify(claims));
         const { reason, detail = '', sent } = await reasonOf(id);
-        assert.equal(reason, 'workload');
+        const [claim = ''] = texts;
+        assert.equal(reason, reasons[claim] === undefined ? 'workload' : `workload-${reasons[claim]}`);
         for (const text of texts) assert.ok(detail.includes(text), `${detail}: ${text}`);
+        if (reasons[claim] === 'time')
+          assert.match(detail, /a time (?:after|before|in the hour before) [\dT:-]{19}Z was expected$/);
         assert.ok(!JSON.stringify([detail, sent]).includes(token.slice(-20)), 'no token is recorded');
       }
       for (const claims of [{ exp: time - 30 }, { nbf: time + 30 }, { iat: time - 3600 }])
@@ -192,9 +199,12 @@ for (const stores of choices)
       const results = await Promise.all(Array.from({ length: 50 }, () => counts(id, token)));
       assert.equal(results.filter(Boolean).length, 1);
       assert.equal(await counts(id, token), false);
-      assert.match((await reasonOf(id)).detail ?? '', /^client authentication failed: jti/);
+      const { reason, detail = '' } = await reasonOf(id);
+      assert.equal(reason, 'workload-once');
+      assert.match(detail, /^client authentication failed: jti/);
       assert.equal(await counts(id, await issuer.sign()), true);
       assert.equal(await counts(id, await issuer.sign({ jti: '' })), false);
+      assert.equal((await reasonOf(id)).reason, 'workload-once');
       const again = await addProgram('repository_id=42');
       const repeated = await issuer.sign();
       for (const _ of [1, 2]) assert.equal(await counts(again, repeated), true, 'without once');
@@ -353,3 +363,20 @@ for (const stores of choices)
         await assert.rejects(add(fields), { name: 'InvalidFields' }, about);
     });
   });
+
+test('too many tokens that count once are explained as what they are', async () => {
+  const [issuer, client] = ['https://auth.example.com', 'https://other.example.com'];
+  const key = createIssuerKey('one');
+  const prove = createProveWorkload({
+    findKeys: () => assert.fail('the keys are uploaded'),
+    useAssertion: async () => 'too-many',
+    isGranted: async () => true,
+    issuer: () => issuer,
+    now: () => 1000,
+  });
+  const keys = JSON.stringify({ keys: [key.jwk] });
+  const trusts = [parseTrust(`issuer=${client},sub=job,once,jwks=${keys}`)];
+  const token = await signWith(key, { iss: client, sub: 'job', aud: issuer, jti: 'x', iat: 1, exp: 60 });
+  const { state, reason } = Object(await prove(token, { clientId: 'hr', trusts }));
+  assert.deepEqual([state, reason], ['unknown', 'too-many-workloads']);
+});
