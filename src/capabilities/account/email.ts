@@ -133,7 +133,7 @@ export function createChangeEmail(core: WithMail & OwnAccounts) {
     async openOffered(secret: string, { user }: Pick<SignedIn, 'user'>, caller: Caller) {
       const opened = await offeredLinks.openOwn(secret, caller);
       // Only the user may confirm the address. Otherwise an administrator could offer an own mailbox, and confirm it.
-      return opened.account.user.id === user.id ? opened : offeredLinks.refuse(caller, user.id);
+      return opened.account.user.id === user.id ? opened : offeredLinks.refuse(caller, { userId: user.id });
     },
 
     /** @throws {Refusal} `offered-link-expired`, also if the address is taken; {ChangeRefused} `last-administrator` */

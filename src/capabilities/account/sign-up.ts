@@ -53,7 +53,7 @@ export function createJoin(core: WithMail & Pick<OwnAccounts, 'inviteLinks'>) {
   async function open(secret: string, caller: Caller): Promise<InviteLink> {
     const link = await core.inviteLinks?.find(secret);
     if (link !== undefined) return link;
-    await core.audit.recordIfPossible({ kind: 'link-refused', caller });
+    await core.audit.recordIfPossible({ kind: 'link-refused', reason: 'for-many', caller });
     throw new Refusal(joinExpired);
   }
 
@@ -96,11 +96,6 @@ const isOfDomain = (address: string, domains: readonly string[]) =>
 
 const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
 
-/** A link for many that ended meanwhile makes the mailed link count as expired. */
-function undefinedIfOver(error: unknown): undefined {
-  if (!(error instanceof InviteLinkOver)) throw error;
-}
-
 /** Finishes a sign-up or an invitation. An invited user already has an account, without a password. */
 export function createFinishSignUp(core: OwnAccounts) {
   const { registry, users, passwords, passwordPolicy, change, holdNew, audit, inviteLinks, settings } = core;
@@ -112,8 +107,11 @@ export function createFinishSignUp(core: OwnAccounts) {
   /** Settings may have changed since the link was made, so they are checked again. */
   async function open(secret: string, caller: Caller) {
     const opened = await links.open(secret, caller);
-    return opened.account !== undefined || (await mayJoin(opened)) ? opened : links.refuse(caller);
+    return opened.account !== undefined || (await mayJoin(opened)) ? opened : refuse(opened, caller);
   }
+
+  const refuse = ({ inviteLinkId }: Pick<Opened, 'inviteLinkId'>, caller: Caller) =>
+    links.refuse(caller, inviteLinkId === undefined ? {} : { reason: 'for-many' });
 
   async function mayJoin({ address, inviteLinkId }: Opened): Promise<boolean> {
     if (inviteLinkId === undefined) return signUp && isOfDomain(address, signUpDomains);
@@ -158,7 +156,11 @@ export function createFinishSignUp(core: OwnAccounts) {
               return userId;
             },
             { groups: inviteLinkId !== undefined },
-          ).catch(undefinedIfOver),
+          ).catch((error: unknown) => {
+            // A link for many that ended meanwhile makes the mailed link count as expired.
+            if (!(error instanceof InviteLinkOver)) throw error;
+            return refuse({ inviteLinkId }, caller);
+          }),
         );
         return admitNew(id, request);
       }

@@ -45,8 +45,11 @@ export function createLinks(
   expired: Answer,
   { isForNewAddress = false }: { readonly isForNewAddress?: boolean } = {},
 ) {
-  async function refuse(caller: Caller, userId?: string): Promise<never> {
-    await audit.recordIfPossible({ kind: 'link-refused', caller, userId });
+  async function refuse(
+    caller: Caller,
+    about: { readonly userId?: string | undefined; readonly reason?: 'for-many' } = {},
+  ): Promise<never> {
+    await audit.recordIfPossible({ kind: 'link-refused', caller, ...about });
     throw new Refusal(expired);
   }
 
@@ -59,7 +62,7 @@ export function createLinks(
     if (token === undefined) return refuse(caller);
     const { address, userId, stamp, inviteLinkId } = token;
     const owner = await users.findByUsername(address);
-    if (owner !== undefined && !owner.isReplaceable && owner.user.id !== userId) return refuse(caller, userId);
+    if (owner !== undefined && !owner.isReplaceable && owner.user.id !== userId) return refuse(caller, { userId });
     if (userId === undefined) return { address, account: undefined, inviteLinkId };
     const account = await users.findById(userId);
     const isGood =
@@ -67,7 +70,7 @@ export function createLinks(
       !account.disabled &&
       stamp === stampOf(account) &&
       (isForNewAddress || account.user.username === address);
-    return isGood ? { address, account } : refuse(caller, userId);
+    return isGood ? { address, account } : refuse(caller, { userId });
   }
 
   return {

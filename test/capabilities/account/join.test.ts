@@ -55,6 +55,12 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.equal(await finish(token), 410, 'the link itself proves no address');
       assert.equal(await finish(mailed), 201);
       assert.equal(await finish(mailed), 410);
+      const refused = await opened.events({ kind: 'link-refused' });
+      assert.deepEqual(
+        refused.map(({ reason }) => reason),
+        [undefined, undefined],
+        'the links of mails',
+      );
       assert.deepEqual([await groupsOf('new@example.com'), await usedOf(id)], [['staff'], 1]);
       const account = await services.users.findByUsername('new@example.com');
       assert.deepEqual([account?.isAddressVerified, account?.scopes], [true, ['audit:read']]);
@@ -123,6 +129,12 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
         await assert.rejects(late ?? assert.fail(), InviteLinkOver);
         assert.equal(await finish(mailed), 410);
         assert.equal(await begin(token, 'other@example.com'), 410);
+        const refused = await opened.events({ kind: 'link-refused' });
+        assert.deepEqual(
+          refused.map(({ reason }) => reason),
+          // The mail of a link lasts a day, and is over before the link.
+          [about === 'its time is over' ? undefined : 'for-many', 'for-many'],
+        );
         assert.deepEqual(
           [await groupsOf('new@example.com'), await groupsOf('late@example.com')],
           [undefined, undefined],
@@ -148,6 +160,10 @@ test('a link adds nobody whom ADMINISTRATORS lists, unless its maker is a member
   const { services, make, join, groupsOf } = opened;
   assert.equal(await join((await make({ groups: [] })).token, 'boss@example.com'), 410);
   assert.equal(await groupsOf('boss@example.com'), undefined);
+  assert.deepEqual(
+    (await opened.events({ kind: 'link-refused' })).map(({ reason }) => reason),
+    ['for-many'],
+  );
   await services.administration.changeGroups('maker@example.com', { add: ['admins'] });
   assert.equal(await join((await make({ groups: [] })).token, 'chief@example.com'), 201);
 });
