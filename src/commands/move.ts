@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { refusedAccount } from '../core/stores/store-faults.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
@@ -8,12 +8,12 @@ import { countStrangers, setOrigin } from '../core/users/source/origin.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
-import { type Database, engineOf, type OpenDatabase, openDatabase } from '../ground/database/database.ts';
+import { type Database, type OpenDatabase, openDatabase } from '../ground/database/database.ts';
 import { countUnreadable } from '../ground/database/encrypted.ts';
 import { requireTables, requireUsableSchema } from '../ground/database/migrations.ts';
 import { moveRows, requireAlone } from '../ground/database/move-rows.ts';
 import { keyPrefix } from '../ground/encryption/cipher.ts';
-import { openEncryptionKeys } from '../ground/encryption/key-file.ts';
+import { findKeyFile, openEncryptionKeys } from '../ground/encryption/key-file.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 import { list } from './list.ts';
@@ -124,12 +124,8 @@ async function explainingTarget<Result>(work: () => Promise<Result>): Promise<Re
 async function requireKey(database: Database, settings: Settings, url: string): Promise<void> {
   if ((await countUnreadable(database, [])) === 0) return;
   const present = openEncryptionKeys(settings).read().map(keyPrefix);
-  const hasDefault = settings.ENCRYPTION_KEY_FILE !== undefined || engineOf(url) === 'sqlite';
-  const later = hasDefault
-    ? openEncryptionKeys({ ...settings, DATABASE_URL: url })
-        .read()
-        .map(keyPrefix)
-    : [];
+  const there = { ...settings, DATABASE_URL: url };
+  const later = findKeyFile(there) === undefined ? [] : openEncryptionKeys(there).read().map(keyPrefix);
   const lost = (await countUnreadable(database, later)) - (await countUnreadable(database, present));
   if (lost <= 0) return;
   throw new Misconfiguration({
@@ -161,9 +157,16 @@ async function prepareUsersTable(from: OpenDatabase, to: OpenDatabase, settings:
   return (db: Database) => setOrigin(db, origin);
 }
 
-const nextSteps = ({ DATABASE_URL, REDIS_URL }: Settings, url: string) =>
-  [
+function nextSteps(settings: Settings, url: string): string {
+  const { DATABASE_URL, REDIS_URL } = settings;
+  const keyFile = findKeyFile({ ...settings, DATABASE_URL: url });
+  return [
     `All rows are in ${shownUrl(url)}, with the same values. Set DATABASE_URL to it for every server, and start them.`,
     `${shownUrl(DATABASE_URL)} is as before. Delete it once you no longer need it: it has password hashes.`,
+    // It is often beside the old SQLite file, under a similar name.
+    ...(keyFile !== undefined && existsSync(keyFile)
+      ? [`Keep ${resolve(keyFile)}: it has the key of the moved secrets.`]
+      : []),
     ...(REDIS_URL === undefined ? [] : ['Sessions stay in Redis: keep REDIS_URL.']),
   ].join('\n');
+}

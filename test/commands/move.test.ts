@@ -221,7 +221,9 @@ test('a move is refused if servers would not find the key of the secrets', {
   const file = `sqlite:${place.workplace.folder}/file.db`;
   assert.equal((await place.workplace.run(['migrate'], { env: { DATABASE_URL: file } })).code, 0);
   await refused(place.run(from, ['--to', file], { env: { ENCRYPTION_KEY_FILE: '' } }), 2, words);
-  assert.equal((await place.run(from, ['--to', to], { env: { ENCRYPTION_KEY_FILE: beside } })).code, 0);
+  const moved = await place.run(from, ['--to', to], { env: { ENCRYPTION_KEY_FILE: beside } });
+  assert.equal(moved.code, 0, moved.stderr);
+  assert.ok(moved.stdout.includes(`\nKeep ${beside}: it has the key`), moved.stdout);
 });
 
 test('of two moves into one database, one is refused', { skip: missing('PostgreSQL', 'MariaDB') }, async () => {

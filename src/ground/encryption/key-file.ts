@@ -6,17 +6,24 @@ import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createEncryptionKeys, createMemoryKeys, type EncryptionKeys } from './keys.ts';
 
-/**
- * Opens the keys in the file that the settings name. By default it is next to the SQLite file. With a database server there is no default.
- */
-export function openEncryptionKeys(settings: Pick<Settings, 'ENCRYPTION_KEY_FILE' | 'DATABASE_URL'>): EncryptionKeys {
-  const { ENCRYPTION_KEY_FILE, DATABASE_URL } = settings;
-  if (ENCRYPTION_KEY_FILE !== undefined) return createKeyFile(ENCRYPTION_KEY_FILE);
-  if (!DATABASE_URL.startsWith('sqlite:')) return createEncryptionKeys({ read: refuseUnset, write: refuseUnset });
-  const path = DATABASE_URL.slice('sqlite:'.length);
-  if (path === ':memory:') return createMemoryKeys();
-  const { dir, name } = parse(path);
-  return createKeyFile(join(dir, `${name}.encryption-key`));
+const inMemory = 'sqlite::memory:';
+
+type KeySettings = Pick<Settings, 'ENCRYPTION_KEY_FILE' | 'DATABASE_URL'>;
+
+/** Returns the path of the file that the settings name. By default it is next to the SQLite file. With a database server there is no default. */
+export function findKeyFile({ ENCRYPTION_KEY_FILE, DATABASE_URL }: KeySettings): string | undefined {
+  if (ENCRYPTION_KEY_FILE !== undefined) return ENCRYPTION_KEY_FILE;
+  if (!DATABASE_URL.startsWith('sqlite:') || DATABASE_URL === inMemory) return undefined;
+  const { dir, name } = parse(DATABASE_URL.slice('sqlite:'.length));
+  return join(dir, `${name}.encryption-key`);
+}
+
+/** Opens the keys in that file. */
+export function openEncryptionKeys(settings: KeySettings): EncryptionKeys {
+  const path = findKeyFile(settings);
+  if (path !== undefined) return createKeyFile(path);
+  if (settings.DATABASE_URL === inMemory) return createMemoryKeys();
+  return createEncryptionKeys({ read: refuseUnset, write: refuseUnset });
 }
 
 function refuseUnset(): never {
