@@ -1,7 +1,11 @@
 import { stringify } from 'yaml';
+import type { Client } from '../capabilities/oidc/clients/clients.ts';
 import { describeClient, isUnusable } from '../capabilities/oidc/clients/describe-client.ts';
+import { createIsGranted } from '../capabilities/oidc/machines/find-machine.ts';
+import type { Trust } from '../capabilities/oidc/machines/trust.ts';
 import type { Services } from '../compose.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
+import { printable } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { differencesOf } from './apply/changes.ts';
 import {
@@ -31,7 +35,10 @@ export const exportFile = ({ name, users: withUsers = false }: ExportOptions) =>
     return stringify({ name, ...Object.fromEntries(filled) }, { lineWidth: 0 }).trimEnd();
   });
 
-async function objectsOf({ groups, clients, resources }: Services) {
+async function objectsOf({ groups, clients, resources, users }: Services) {
+  // A former program could not be added elsewhere.
+  const usable = (await clients.list()).filter((client) => !isUnusable(describeClient(client)));
+  const granted = await withoutEnded(usable, users);
   return {
     groups: inOrder(
       'name',
@@ -42,14 +49,11 @@ async function objectsOf({ groups, clients, resources }: Services) {
     ),
     clients: inOrder(
       'client_id',
-      // A former program could not be added elsewhere.
-      (await clients.list())
-        .filter((client) => !isUnusable(describeClient(client)))
-        .map((client) => {
-          const isPublic = isPublicClient(client);
-          const { granted_by: _, ...document } = clientDocument(client, isPublic);
-          return { client_id: client.id, ...unlike(newClientDocument({ isPublic: false }), document) };
-        }),
+      granted.map((client) => {
+        const isPublic = isPublicClient(client);
+        const { granted_by: _, ...document } = clientDocument(client, isPublic);
+        return { client_id: client.id, ...unlike(newClientDocument({ isPublic: false }), document) };
+      }),
     ),
     resources: inOrder(
       'uri',
@@ -59,6 +63,36 @@ async function objectsOf({ groups, clients, resources }: Services) {
       })),
     ),
   };
+}
+
+/**
+ * Leaves out the programs and trusts whose grant is void. The operator who applies the file would otherwise grant them, although the
+ * administrator who did so is none any more.
+ */
+async function withoutEnded(
+  clients: readonly Client[],
+  { findById }: Pick<Services['users'], 'findById'>,
+): Promise<readonly Client[]> {
+  const isGranted = createIsGranted(findById);
+  const granted: Client[] = [];
+  const leftOut: string[] = [];
+  for (const client of clients) {
+    const { id, machine, trusts } = client;
+    if (machine !== undefined && !(await isGranted(machine))) {
+      leftOut.push(id);
+      continue;
+    }
+    const kept: Trust[] = [];
+    for (const trust of trusts)
+      if (await isGranted(trust)) kept.push(trust);
+      else leftOut.push(`a trust of ${id}`);
+    granted.push({ ...client, trusts: kept });
+  }
+  if (leftOut.length > 0)
+    process.stderr.write(
+      `Left out, because the administrator who granted it is none any more: ${leftOut.map(printable).join(', ')}.\n`,
+    );
+  return granted;
 }
 
 /** Returns the fields that differ from those of a new object. */

@@ -49,6 +49,35 @@ const client = (id: string, more = '') =>
 
 const linkOf = (text: string) => /https:\/\/auth\.example\.com\S+token=[\w-]{43}/.exec(text)?.[0];
 
+/** Opens the program of the file, as it is stored. */
+async function openRobot(url: string) {
+  const opened = await openTestDatabase(url);
+  const { database } = opened;
+  const robots = database.selectFrom('janua_clients').select('settings').where('id', '=', 'robot');
+  const read = async () => JSON.parse((await robots.executeTakeFirstOrThrow()).settings);
+  return {
+    read,
+    /** Notes users as those who granted what the program may do, and its trusts. */
+    async write({ machine, trusts }: { machine: string; trusts?: (string | undefined)[] }) {
+      const settings = await read();
+      const granted = {
+        ...settings,
+        machine: { ...settings.machine, grantedBy: machine },
+        ...(trusts && {
+          trusts: settings.trusts.map((trust: object, index: number) => ({ ...trust, grantedBy: trusts[index] })),
+        }),
+      };
+      const update = database.updateTable('janua_clients').where('id', '=', 'robot');
+      await update.set({ settings: JSON.stringify(granted) }).execute();
+    },
+    async idOf(name: string): Promise<string> {
+      const users = database.selectFrom('janua_users').select('id').where('login_name', '=', name);
+      return (await users.executeTakeFirstOrThrow()).id;
+    },
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
   describe(`janua apply on ${engine}`, { skip: missing(engine) }, () => {
     test('a rehearsal prints every field and changes nothing', async () => {
@@ -331,17 +360,40 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
     test('a program that an administrator allowed is allowed by the operator from then on', async () => {
       await using server = await openApply(engine);
       assert.equal((await server.apply(whole)).code, 0);
-      await using opened = await openTestDatabase(server.env.DATABASE_URL);
-      const { database } = opened;
-      const robots = database.selectFrom('janua_clients').select('settings').where('id', '=', 'robot');
-      const read = async () => JSON.parse((await robots.executeTakeFirstOrThrow()).settings);
-      const settings = await read();
-      const granted = { ...settings, machine: { ...settings.machine, grantedBy: 'ben' } };
-      const update = database.updateTable('janua_clients').where('id', '=', 'robot');
-      await update.set({ settings: JSON.stringify(granted) }).execute();
+      await using robot = await openRobot(server.env.DATABASE_URL);
+      await robot.write({ machine: 'ben' });
       const { stdout } = await server.apply(whole);
       assert.equal(stdout, '~ client robot\n    granted_by: "ben" -> none\nDone: 0 added, 1 changed, 0 removed.\n');
-      assert.equal((await read()).machine.grantedBy, undefined);
+      assert.equal((await robot.read()).machine.grantedBy, undefined);
+    });
+
+    test('an export leaves out what an administrator who is none any more has granted', async () => {
+      await using server = await openApply(engine);
+      assert.equal((await server.apply(whole)).code, 0);
+      const exported = await server.export();
+      await using robot = await openRobot(server.env.DATABASE_URL);
+      const ann = await robot.idOf('ann@example.com');
+      const ben = await robot.idOf('ben@example.com');
+      const run = async () => {
+        const { stdout, text } = await server.run(['export', '--apply']);
+        return { stdout, told: text.slice(stdout.length) };
+      };
+      await robot.write({ machine: ann, trusts: [ann, ann] });
+      assert.deepEqual(await run(), { stdout: exported, told: '' });
+      await robot.write({ machine: ann, trusts: [ben, undefined] });
+      const told = (names: string) =>
+        `Left out, because the administrator who granted it is none any more: ${names}.\n`;
+      const part = await run();
+      assert.deepEqual([part.told, part.stdout.includes('github:')], [told('a trust of robot'), false]);
+      assert.match(part.stdout, /client_id: robot\n(?:.*\n)*? +trusts:\n +- issuer=https:\/\/ci\.example\.com/);
+      for (const gone of [ben, 'nobody']) {
+        await robot.write({ machine: gone, trusts: [gone, gone] });
+        const none = await run();
+        assert.deepEqual([none.told, none.stdout.includes('robot')], [told('robot'), false]);
+      }
+      const applied = await server.apply((await run()).stdout);
+      assert.equal(applied.stdout, 'No changes.\n');
+      assert.equal((await robot.read()).machine.grantedBy, 'nobody');
     });
 
     test('a handle is changed, names one user, and no client', async () => {
