@@ -1,4 +1,6 @@
 import { type Check, needing, ok } from '../../selftest/finding.ts';
+import { admins } from '../core/users/scopes.ts';
+import { canonicalUsername } from '../core/users/user.ts';
 import { checkAdministrators } from '../doctor/administrators.ts';
 import { checkBackups } from '../doctor/backups.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
@@ -15,7 +17,9 @@ import { checkSigningKeys } from '../doctor/signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
 import { checkUpstreams } from '../doctor/upstreams.ts';
 import { checkSync, checkUsers } from '../doctor/users-table.ts';
+import type { Settings } from '../ground/config/settings.ts';
 import { inTime } from '../ground/faults/in-time.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { createFindingsPrinter, type FindingsPrinter } from './findings.ts';
 
 /** The share of a check's time that one step of a store may take. A late step then fails first, and its error names the store. */
@@ -38,10 +42,26 @@ export async function doctor({ json = false, upgrade = false }: DoctorOptions): 
   return conclude();
 }
 
-async function* checkApplyFile(path: string): Check {
+async function readFileOf(path: string) {
   const { readAppliedFile } = await import('./apply/read-file.ts');
-  const { name } = readAppliedFile(path);
+  return readAppliedFile(path);
+}
+
+async function* checkApplyFile(path: string): Check {
+  const { name } = await readFileOf(path);
   yield ok(`APPLY_FILE can be read. Its name is ${name}.`);
+}
+
+/** Returns the user names of the administrators whom `APPLY_FILE` has. `checkApplyFile` reports a file that cannot be read. */
+async function administratorsOf({ APPLY_FILE }: Settings): Promise<readonly string[]> {
+  if (APPLY_FILE === undefined) return [];
+  try {
+    const { users } = await readFileOf(APPLY_FILE);
+    return users.filter(({ groups }) => groups?.includes(admins)).map(({ username }) => canonicalUsername(username));
+  } catch (error) {
+    if (error instanceof Misconfiguration) return [];
+    throw error;
+  }
 }
 
 function createLook(print: FindingsPrinter['print'], stores: Stores): Look {
@@ -88,7 +108,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look, isUpgra
     await look('users', checkUsers(settings, opened));
     if (current !== undefined) {
       await look('users', checkSync(current));
-      await look('administrators', checkAdministrators(current, settings));
+      await look('administrators', checkAdministrators(current, settings, await administratorsOf(settings)));
       await look('backup', checkBackups(current));
     }
     const { REDIS_URL: redisUrl } = settings;

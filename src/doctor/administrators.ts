@@ -1,4 +1,4 @@
-import { type Check, ok, warning } from '../../selftest/finding.ts';
+import { type Check, type Finding, ok, warning } from '../../selftest/finding.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { createDirectory } from '../core/users/directory.ts';
 import { findAdministrators, findOtherWaysIn } from '../core/users/last-administrator.ts';
@@ -9,20 +9,47 @@ import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 
-/** Reports whether a user is in the group `admins`, is not disabled, and can sign in. */
-export async function* checkAdministrators(opened: OpenDatabase, settings: Settings): Check {
+/**
+ * Reports whether a user is in the group `admins`, is not disabled, and can sign in.
+ * @param ofFile the administrators of `APPLY_FILE`, by their user names
+ */
+export async function* checkAdministrators(
+  opened: OpenDatabase,
+  settings: Settings,
+  ofFile: readonly string[] = [],
+): Check {
   const { USERS_TABLE, USERS_COLUMNS } = settings;
   const mapping = parseMapping(USERS_TABLE, USERS_COLUMNS);
   const found = await (mapping === undefined ? hasOwn(opened, settings) : hasPerson(opened, mapping, settings));
   if (found === undefined) return;
-  yield found
-    ? ok('There is an administrator.')
-    : warning(
-        'There is no administrator, so that no page shows users, events or settings.',
-        mapping === undefined
-          ? './bin/janua users add EMAIL --first-name NAME --last-name NAME --group admins'
-          : './bin/janua users groups EMAIL --add admins',
+  if (found) {
+    yield ok('There is an administrator.');
+    return;
+  }
+  yield (mapping === undefined ? await expectOf(ofFile, opened) : undefined) ??
+    warning(
+      'There is no administrator, so that no page shows users, events or settings.',
+      mapping === undefined
+        ? './bin/janua users add EMAIL --first-name NAME --last-name NAME --group admins'
+        : './bin/janua users groups EMAIL --add admins',
+    );
+}
+
+/** Describes the administrator of `APPLY_FILE` who will be able to sign in. Undefined if there is none. */
+async function expectOf(ofFile: readonly string[], { database }: OpenDatabase): Promise<Finding | undefined> {
+  for (const user of ofFile) {
+    const named = database.selectFrom('janua_users').select('disabled').where('login_name', '=', user);
+    const found = await named.executeTakeFirst();
+    if (found === undefined)
+      return ok('There is no administrator yet. At its start, the server adds {user} by APPLY_FILE.', { user });
+    if (!found.disabled)
+      return warning(
+        'No administrator can sign in yet: {user} of APPLY_FILE has not chosen a password.',
+        "Open the link in the log of the server's first start. Without it: ./bin/janua users set-password {user}",
+        { user },
       );
+  }
+  return undefined;
 }
 
 /** @throws {Misconfiguration} if a team's own table has a fault */

@@ -372,6 +372,36 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.equal(await state(inColumn), false);
     });
 
+    test('and administrators of APPLY_FILE, before and after they are added', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const file = join(workplace.folder, 'janua.yaml');
+      const env = { APPLY_FILE: file };
+      const look = async () => {
+        const { praise, complaints } = await examine(workplace, env);
+        return [praise('administrators'), ...complaints('administrators')].filter(Boolean).join();
+      };
+      const user = (name: string, groups: string) =>
+        `{username: ${name}@example.com, first_name: A, last_name: B, groups: [${groups}]}`;
+      const none = /^warning: There is no administrator, so that /;
+      await writeFile(file, `name: a\nusers: [${user('Ben', '')}]`);
+      assert.match(await look(), none);
+      await writeFile(file, 'no: file');
+      assert.match(await look(), none);
+      await writeFile(file, `name: a\nusers: [${user('Ben', '')}, ${user('Ann', 'admins')}]`);
+      assert.match(await look(), /^There is no administrator yet\. At its start, the server adds ann@example\.com by/);
+      assert.equal((await workplace.run(['apply', file])).code, 0);
+      assert.match(
+        await look(),
+        /^warning: No administrator can sign in yet: ann@example\.com of .*log.* users set-password ann@example\.com$/,
+      );
+      change(workplace, 'update janua_users set disabled = 1');
+      assert.match(await look(), none);
+      change(workplace, 'update janua_users set disabled = 0');
+      const password = { input: 'a few words that nobody guesses' };
+      assert.equal((await workplace.run(['users', 'set-password', 'ann@example.com'], password)).code, 0);
+      assert.equal(await look(), 'There is an administrator.');
+    });
+
     test('and backups, once there was one by --keep', async () => {
       await using workplace = await createMigratedWorkplace();
       const at = (hours: number) => Date.now() - hours * 3_600_000;
