@@ -32,7 +32,10 @@ export function requireHandle(typed: string): string {
       'A handle has 2 to {most} small letters, digits, dots, hyphens and underscores, and begins with a letter or a digit.',
       { most: maxHandleLength },
     );
-  if (reserved.has(handle)) throw new Unreadable('That handle is reserved.');
+  if (reserved.has(handle))
+    throw new Unreadable(
+      'That handle is reserved, because people would take it for the operator or the site. Choose another one.',
+    );
   return handle;
 }
 
