@@ -311,8 +311,10 @@ function addResources(program: Command): void {
   add(resources, 'list', 'list all resources')
     .option(...json)
     .action(from(resourcesFile, 'listResources'));
-  add(resources, 'set <uri>', 'let a server ask about its tokens; prints its id and, once, its secret')
-    .requiredOption('--secret', 'make a new secret; the old one stops working')
+  add(resources, 'set <uri>', 'let a server ask about its tokens, or exchange them for those of another one')
+    .option('--secret', 'make a new secret, and print it once, with the id; the old one stops working')
+    .option('--exchange-for <uri=scopes>', 'another server and its scopes, by commas; may be repeated', collect)
+    .option('--no-exchange-for', 'let it exchange none of its tokens')
     .option(...json)
     .action(from(resourcesFile, 'setResource'));
   add(resources, 'remove <uri>', 'remove a server; clients get no more tokens for it').action(

@@ -1,5 +1,7 @@
+import { readMay } from '../capabilities/oidc/clients/client-form.ts';
 import { describeResource } from '../capabilities/oidc/clients/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { secretLines } from './clients.ts';
@@ -34,9 +36,21 @@ export const listResources = ({ json }: { readonly json?: boolean }) =>
     }),
   );
 
-/** Makes a new secret, which is all that this command can change. */
-export const setResource = (uri: string, { json }: { readonly json?: boolean }) =>
+interface Changed {
+  readonly secret?: boolean;
+  readonly exchangeFor?: readonly string[] | false;
+  readonly json?: boolean;
+}
+
+export const setResource = (uri: string, { secret: wantsSecret, exchangeFor, json }: Changed) =>
   administer('janua resources set', async ({ clientAdministration }) => {
+    if (!wantsSecret && exchangeFor === undefined)
+      throw new ChangeRefused('Say what to change: --secret, --exchange-for or --no-exchange-for.');
+    if (exchangeFor !== undefined) {
+      const exchanges = readMay((exchangeFor || []).join(' '), 'exchange_for');
+      await clientAdministration.changeResource(uri, { exchanges });
+    }
+    if (!wantsSecret) return `Changed ${uri}.`;
     const { clientId, secret } = await clientAdministration.setResourceSecret(uri);
     if (json) return jsonLine({ uri, client_id: clientId, client_secret: secret }).trimEnd();
     return [`client_id: ${clientId}`, ...secretLines(secret)].join('\n');

@@ -74,6 +74,15 @@ const refusalReasons = {
     words: 'the program may do nothing at that resource',
     advice: 'Compare the resource with what janua clients show ID says, character by character.',
   },
+  'not-exchangeable': {
+    words: 'the token to exchange is over, is no opaque token of a user, or was not made for the server that sent it',
+    advice:
+      'The server must send an access token that it has received, as it is. A token that was exchanged once, or of a program, cannot be exchanged.',
+  },
+  'no-exchange': {
+    words: 'the server may not exchange its tokens for the resource that it named',
+    advice: 'If it should: janua resources set URI --exchange-for OTHER=SCOPES. Repeat --exchange-for for every one.',
+  },
   'grant-ended': {
     words: 'the administrator who let the program act is deleted, disabled or no longer in admins',
     advice:

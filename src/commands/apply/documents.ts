@@ -1,4 +1,4 @@
-import { newFields, newValuesOf } from '../../capabilities/oidc/clients/client-form.ts';
+import { linesOfMay, newFields, newValuesOf } from '../../capabilities/oidc/clients/client-form.ts';
 import {
   type Client,
   type ClientSettings,
@@ -57,10 +57,16 @@ export const isPublicClient = ({ secrets }: Pick<Client, 'secrets'>): boolean =>
 export const newClientDocument = ({ isPublic }: Pick<NewClient, 'isPublic'>): ObjectDocument =>
   fieldsOf(defaultSettings, isPublic);
 
-export const resourceDocument = ({ scopes, tokenFormat, alg }: Omit<NewResource, 'uri'>): ObjectDocument => ({
+export const resourceDocument = ({
+  scopes,
+  tokenFormat,
+  alg,
+  exchanges,
+}: Omit<NewResource, 'uri'>): ObjectDocument => ({
   scopes,
   token_format: tokenFormat,
   alg,
+  exchange_for: linesOfMay(exchanges),
 });
 
 /** The values of a new resource, unless its file says otherwise. */

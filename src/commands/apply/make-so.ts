@@ -1,3 +1,4 @@
+import { readMay } from '../../capabilities/oidc/clients/client-form.ts';
 import { findSent, givenSecret } from '../../capabilities/oidc/clients/client-secrets.ts';
 import { defaultSettings, withChanges } from '../../capabilities/oidc/clients/clients.ts';
 import type { Services } from '../../compose.ts';
@@ -44,6 +45,8 @@ export async function makeSo(
   const making = { services, applied, appliedBy: file.name, options };
   for (const entry of file.groups) await inPlace(`group ${entry.name}`, () => makeGroupSo(entry, making));
   for (const entry of file.resources) await inPlace(`resource ${entry.uri}`, () => makeResourceSo(entry, making));
+  // A resource may name others that come after it in the file.
+  for (const entry of file.resources) await inPlace(`resource ${entry.uri}`, () => makeExchangesSo(entry, making));
   for (const client of file.clients) await inPlace(`client ${client.id}`, () => makeClientSo(client, making));
   for (const entry of file.users) await inPlace(`user ${entry.username}`, () => makeUserSo(entry, making));
   if (options.prunes) await prune(file, making);
@@ -95,11 +98,24 @@ async function makeResourceSo(
     scopes: [...new Set(scopes)],
     tokenFormat: tokenFormat ?? present.tokenFormat,
     alg: alg ?? present.alg,
+    exchanges: found?.exchanges ?? {},
   };
   const fields = differencesOf(resourceDocument(present), resourceDocument(wanted));
   if (found === undefined) await clientAdministration.addResource({ uri, ...wanted, appliedBy });
   else if (fields.length > 0) await clientAdministration.changeResource(uri, wanted);
   note(applied, 'resource', uri, fields, found === undefined);
+}
+
+async function makeExchangesSo(
+  { uri, exchange_for: lines }: ResourceEntry,
+  { services: { resources, clientAdministration }, applied }: Making,
+): Promise<void> {
+  const found = await resources.find(uri);
+  if (found === undefined || lines === undefined) return;
+  const wanted = { ...found, exchanges: readMay(lines.join(' '), 'exchange_for') };
+  const fields = differencesOf(resourceDocument(found), resourceDocument(wanted));
+  if (fields.length > 0) await clientAdministration.changeResource(uri, { exchanges: wanted.exchanges });
+  note(applied, 'resource', uri, fields, false);
 }
 
 async function makeClientSo(wanted: WantedClient, making: Making): Promise<void> {

@@ -63,6 +63,7 @@ export const schema = {
       scopes: texts('All scopes that a token for it may have'),
       token_format: { enum: ['opaque', 'jwt'], description: 'How its tokens are: `opaque` (default) or signed' },
       alg: { enum: ['RS256', 'ES256'], description: 'How they are signed. Default: `RS256`' },
+      exchange_for: texts('Other resources for which it may exchange its tokens: `URI=SCOPE,SCOPE`'),
     }),
     users: entries('Users. None is ever removed, nor taken out of a group', mostUsers, ['username'], {
       username: text('The e-mail address', { maxLength: maxUsernameLength }),
@@ -94,6 +95,7 @@ export interface ResourceEntry {
   readonly scopes: readonly string[];
   readonly token_format?: 'opaque' | 'jwt';
   readonly alg?: 'RS256' | 'ES256';
+  readonly exchange_for?: readonly string[];
 }
 
 export interface UserEntry {

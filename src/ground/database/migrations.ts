@@ -9,6 +9,7 @@ import { holdLease } from './lease.ts';
 import { createTableChanges, type MigrationStep } from './migration-step.ts';
 import { up as noteAppliedFiles } from './migrations/0.3-applied-files.ts';
 import { up as listSecrets } from './migrations/0.3-client-secrets.ts';
+import { up as addExchanges } from './migrations/0.3-exchanges.ts';
 import { up as upgradeFrom02 } from './migrations/0.3-from-0.2.ts';
 import { up as addHandles } from './migrations/0.3-handles.ts';
 import { up as addImportInvitations } from './migrations/0.3-import-invitations.ts';
@@ -34,6 +35,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '0.3-tables-people': addImports,
   '0.3-tables-people-links': addInviteLinks,
   '0.3-tables-people-to-invite': addImportInvitations,
+  '0.3-tables-resources-exchange': addExchanges,
 };
 
 /** The names of the first and the last migration of version 0.2.0, which had 22. */

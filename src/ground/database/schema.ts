@@ -308,6 +308,8 @@ export const rows = {
     created_at: time,
     /** The name of the file that added the resource (`janua apply`). NULL for one that was added otherwise. */
     applied_by: generated(nullable('')),
+    /** JSON: the scopes for which it may exchange its tokens, by the addresses of other resources. NULL if there are none. */
+    exchanges: generated(nullable('')),
   },
   /** The consents of users to applications. */
   janua_consents: {

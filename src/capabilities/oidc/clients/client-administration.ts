@@ -10,7 +10,7 @@ import { printable } from '../../../ground/text/printable.ts';
 import type { events } from '../events.ts';
 import type { IsGranted } from '../machines/find-machine.ts';
 import { nameTrust, type Trust } from '../machines/trust.ts';
-import type { NewResource, Resource, ResourceSettings, Resources } from '../resources/resources.ts';
+import type { Exchanges, NewResource, Resource, ResourceSettings, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
 import { type ClientRules, findClientFaults, findResourceFaults, findSecretFaults } from './client-rules.ts';
 import {
@@ -104,11 +104,16 @@ export function createClientAdministration(
 
   async function requireGood(client: NewClient, rules: ClientRules, before?: ClientSettings): Promise<void> {
     refuse(findClientFaults(client, rules, before));
-    for (const [uri, scopes] of Object.entries(client.machine?.may ?? {})) {
+    await requireScopesAt('may', client.machine?.may ?? {});
+  }
+
+  /** Requires that the resources exist, and have these scopes. */
+  async function requireScopesAt(field: 'may' | 'exchange_for', wanted: Exchanges): Promise<void> {
+    for (const [uri, scopes] of Object.entries(wanted)) {
       const known = (await resources.find(uri))?.scopes;
       const values = { uri: printable(uri.slice(0, 255)), scopes: known?.join(', ') ?? '' };
-      if (known === undefined) refuse([{ field: 'may', code: 'unknown-resource', values }]);
-      if (scopes.some((scope) => !known?.includes(scope))) refuse([{ field: 'may', code: 'not-of-resource', values }]);
+      if (known === undefined) refuse([{ field, code: 'unknown-resource', values }]);
+      if (scopes.some((scope) => !known?.includes(scope))) refuse([{ field, code: 'not-of-resource', values }]);
     }
   }
 
@@ -249,9 +254,10 @@ export function createClientAdministration(
     endAllOf,
 
     /** Adds a resource. The default algorithm of signed tokens is RS256. */
-    async addResource({ alg = 'RS256', ...described }: AddedResource): Promise<Resource> {
-      const resource = { ...described, alg, scopes: [...new Set(described.scopes)] };
+    async addResource({ alg = 'RS256', exchanges = {}, ...described }: AddedResource): Promise<Resource> {
+      const resource = { ...described, alg, exchanges, scopes: [...new Set(described.scopes)] };
       refuse(findResourceFaults(resource));
+      await requireScopesAt('exchange_for', exchanges);
       if (!(await resources.add(resource, recordIn('resource-added', resource.uri))))
         refuse([{ field: 'uri', code: 'resource-exists' }]);
       return { ...resource, clientId: undefined };
@@ -263,6 +269,7 @@ export function createClientAdministration(
       if (present === undefined) throw noSuchResource();
       const changed = { ...present, ...changes };
       refuse(findResourceFaults(changed));
+      await requireScopesAt('exchange_for', changes.exchanges ?? {});
       if (changed.tokenFormat === 'jwt' && changed.clientId !== undefined)
         throw new ChangeRefused('The resource asks about its tokens with a secret, so they cannot be signed ones.');
       if (!(await resources.change(uri, changed, recordIn('resource-changed', uri)))) throw noSuchResource();

@@ -175,14 +175,18 @@ export function readTrusts(text: string | undefined): readonly Trust[] | undefin
   }
 }
 
+/** Returns the text that `readMay` reads. */
+export const linesOfMay = (may: Machine['may'] = {}): string[] =>
+  Object.entries(may).map(([uri, scopes]) => `${uri}=${scopes.join(',')}`);
+
 /** @throws {InvalidFields} */
-export function readMay(text = ''): Machine['may'] {
+export function readMay(text = '', field: 'may' | 'exchange_for' = 'may'): Machine['may'] {
   const entries = text
     .split(/\s+/)
     .filter(Boolean)
     .map((entry) => {
       const [, uri, scopes] = /^([^=]+)=([^=]+)$/.exec(entry) ?? [];
-      if (uri === undefined || scopes === undefined) throw new InvalidFields({ field: 'may', code: 'malformed' });
+      if (uri === undefined || scopes === undefined) throw new InvalidFields({ field, code: 'malformed' });
       return [uri, [...new Set(scopes.split(',').filter(Boolean))]] as const;
     });
   return Object.fromEntries(entries);
@@ -227,8 +231,6 @@ export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client
   machine: String(client.machine !== undefined),
   machine_scopes: client.machine?.scopes.join(' ') ?? '',
   within: client.machine?.within.join(' ') ?? '',
-  may: Object.entries(client.machine?.may ?? {})
-    .map(([uri, scopes]) => `${uri}=${scopes.join(',')}`)
-    .join('\n'),
+  may: linesOfMay(client.machine?.may).join('\n'),
   trusts: client.trusts.map(textOfTrust).join('\n'),
 });

@@ -137,8 +137,11 @@ export function findSecretFaults({ name, days = 1 }: NewSecret): FieldFault[] {
   return checks.filter((fault) => fault !== false);
 }
 
+/** Most other resources for which a resource may exchange its tokens. */
+export const mostExchanges = 20;
+
 /** Finds the faults of a resource, field by field. */
-export function findResourceFaults({ uri, scopes }: NewResource): FieldFault[] {
+export function findResourceFaults({ uri, scopes, tokenFormat, exchanges = {} }: NewResource): FieldFault[] {
   const taken: readonly string[] = [...Object.keys(ownScopes), ...providerScopes];
   const checks: readonly (FieldFault | false)[] = [
     !isResourceUri(uri) && { field: 'uri', code: 'not-a-resource' },
@@ -146,6 +149,14 @@ export function findResourceFaults({ uri, scopes }: NewResource): FieldFault[] {
     scopes.some((scope) => !scopeToken.test(scope) || taken.includes(scope)) && {
       field: 'scopes',
       code: 'not-a-scope',
+    },
+    // A signed token names no session and no grant, with which the new token would have to end.
+    tokenFormat === 'jwt' && Object.keys(exchanges).length > 0 && { field: 'exchange_for', code: 'not-of-signed' },
+    uri in exchanges && { field: 'exchange_for', code: 'not-for-itself' },
+    Object.keys(exchanges).length > mostExchanges && {
+      field: 'exchange_for',
+      code: 'too-many',
+      values: { count: mostExchanges },
     },
   ];
   return checks.filter((fault) => fault !== false);

@@ -52,10 +52,11 @@ export const isUnusable = ({
 
 const timeOf = (time: number | undefined) => (time === undefined ? null : new Date(time).toISOString());
 
-export const describeResource = ({ uri, scopes, tokenFormat, alg, clientId }: Resource) => ({
+export const describeResource = ({ uri, scopes, tokenFormat, alg, clientId, exchanges }: Resource) => ({
   uri,
   scopes,
   token_format: tokenFormat,
   alg: tokenFormat === 'jwt' ? alg : null,
   client_id: clientId ?? null,
+  exchange_for: Object.entries(exchanges).map(([uri, scopes]) => ({ uri, scopes })),
 });

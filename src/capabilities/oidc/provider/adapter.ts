@@ -7,6 +7,7 @@ import type { Records } from '../records/records.ts';
 import { AlreadyUsed, PolledTooFast } from '../records/records.ts';
 import type { ResourceCredentials } from '../resources/resources.ts';
 import { findExcess } from '../sign-in/pending-address.ts';
+import { exchangeGrant } from './exchange.ts';
 import { errors, Provider } from './library.ts';
 import { findClientIn, readRows, readToken } from './requests.ts';
 
@@ -50,8 +51,8 @@ const grantTypesOf = ({ redirectUris, device, machine }: Client): string[] =>
     : [machineGrant];
 
 /**
- * Returns a resource as a client that can only ask about its tokens. It has neither redirect addresses nor grant types, and other endpoints
- * do not find it.
+ * Returns a resource as a client that can only ask about its tokens, and exchange them. It has no redirect addresses, and other requests do
+ * not find it (`mayBeResource`).
  */
 const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetadata => ({
   client_id: clientId,
@@ -59,10 +60,16 @@ const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetada
   secrets: [{ name: '', hash: secretHash, createdAt: 0 }],
   redirect_uris: [],
   response_types: [],
-  grant_types: [],
+  grant_types: [exchangeGrant],
   token_endpoint_auth_method: 'client_secret_basic',
   api: uri,
 });
+
+/** Tells whether a resource may have sent the current request. */
+function mayBeResource(): boolean {
+  const { route, params } = Provider.ctx?.oidc ?? {};
+  return route === 'introspection' || (route === 'token' && params?.grant_type === exchangeGrant);
+}
 
 type Write = () => Promise<void>;
 
@@ -125,7 +132,7 @@ export function adapterOf(model: string, options: AdapterOptions) {
         return run(async () => find(id, polls, await (isToken ? readToken(() => records.readToken(id)) : readRows())));
       const client = await findClientIn(id, options);
       if (client !== undefined) return metadataOf(client);
-      const api = Provider.ctx?.oidc.route === 'introspection' ? await findCredentials(id) : undefined;
+      const api = mayBeResource() ? await findCredentials(id) : undefined;
       return api && apiOf(api);
     },
     findByUserCode,

@@ -9,6 +9,7 @@ import { machineTokenSeconds } from '../machines/machine.ts';
 import type { Derive } from '../records/derived-ids.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from '../sign-in/pending-address.ts';
 import { adapterOf } from './adapter.ts';
+import { actorClaims } from './exchange.ts';
 import { createFeatures } from './features.ts';
 import { fetchFor } from './fetch.ts';
 import { errors } from './library.ts';
@@ -129,6 +130,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     expiresWithSession: async ({ oidc }, source) => !outlivesSession(oidc.client ?? { clientId: '' }, source.scopes),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed(refreshGrant),
     rotateRefreshToken: true,
+    extraTokenClaims: actorClaims,
     async findAccount(ctx, subject, token) {
       const { oidc } = ctx;
       const account = await findAccountIn(ctx, subject, options);

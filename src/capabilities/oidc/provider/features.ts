@@ -4,10 +4,12 @@ import { ownScopes, readNames } from '../../../core/users/scopes.ts';
 import { claimsOf } from '../claims.ts';
 import { isDocumentClient, mayUse, type ProviderClient } from '../clients/library-client.ts';
 import { type Machine, machineGrant, machineTokenSeconds, onlyResource, scopesAt } from '../machines/machine.ts';
+import { isStillExchanged } from './exchange.ts';
 import { prefetch } from './fetch.ts';
 import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { findAccountIn, findClientIn, requestOf } from './requests.ts';
+import { describeServer } from './resource-server.ts';
 
 type Features = NonNullable<Configuration['features']>;
 
@@ -29,6 +31,7 @@ export const createFeatures = (options: ProviderOptions): Features => ({
     async allowedPolicy(ctx, client, token) {
       if (await mayAsk(client, token, options)) {
         if ((token as IssuedToken).kind === 'ClientCredentials') return isProgramsToken(token, options);
+        if (!(await isStillExchanged(token as IssuedToken, options))) return false;
         const account = await findUserOfToken(ctx, client, token, options);
         ctx.state.username = account && usernameFor(token, account);
         return account !== undefined;
@@ -185,14 +188,7 @@ function createResourceIndicators(options: ProviderOptions): Features['resourceI
         };
       const resource = await findResource(uri);
       if (resource === undefined) throw new errors.InvalidTarget('unknown resource');
-      const isSigned = resource.tokenFormat === 'jwt';
-      return {
-        scope: resource.scopes.join(' '),
-        audience: resource.uri,
-        accessTokenFormat: resource.tokenFormat,
-        accessTokenTTL: isSigned ? 300 : 3600,
-        ...(isSigned && { jwt: { sign: { alg: resource.alg } } }),
-      };
+      return describeServer(resource);
     },
   };
 }

@@ -4,6 +4,7 @@ import { createDerive } from '../records/derived-ids.ts';
 import { createReturnAddress } from '../sign-in/pending-address.ts';
 import { createAnswer } from './answer.ts';
 import { configure } from './configuration.ts';
+import { addTokenExchange } from './exchange.ts';
 import { PostingProvider } from './form-post.ts';
 import { createGrants } from './grants.ts';
 import { createReadLogOut } from './logout-request.ts';
@@ -37,6 +38,7 @@ export function createProvider(options: ProviderOptions) {
   overrideClients(provider, options);
   overrideTokens(provider, options);
   overrideBody(provider);
+  addTokenExchange(provider, options, derive);
   reportEvents(provider, options);
 
   return {

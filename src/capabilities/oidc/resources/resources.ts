@@ -11,6 +11,9 @@ import { isRandomId } from '../clients/clients.ts';
 import { isResourceUri } from '../clients/uri-rules.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 
+/** The scopes for which a resource may exchange its tokens (RFC 8693), by the addresses of other resources. */
+export type Exchanges = Readonly<Record<string, readonly string[]>>;
+
 /** A server that accepts access tokens of the provider (RFC 8707). */
 export interface NewResource {
   /** Its resource indicator, which is the audience of its tokens. */
@@ -20,14 +23,17 @@ export interface NewResource {
   readonly tokenFormat: 'opaque' | 'jwt';
   /** Algorithm of its signed tokens. */
   readonly alg: Signature;
+  /** Default: none. */
+  readonly exchanges?: Exchanges;
   /** The name of the file of `janua apply` that added the resource. Undefined for one that was added otherwise. */
   readonly appliedBy?: string | undefined;
 }
 
 /** The settings that can be changed. */
-export type ResourceSettings = Pick<NewResource, 'scopes' | 'tokenFormat' | 'alg'>;
+export type ResourceSettings = Pick<NewResource, 'scopes' | 'tokenFormat' | 'alg' | 'exchanges'>;
 
 export interface Resource extends NewResource {
+  readonly exchanges: Exchanges;
   /** The client id with which it asks about its tokens (RFC 7662). Undefined if it has no secret. */
   readonly clientId: string | undefined;
 }
@@ -71,11 +77,11 @@ export function createResources(database: Database, now: () => number) {
     },
 
     /** False if a resource with that URI exists already. @throws {ChangeRefused} `too-many-kept` */
-    add: ({ uri, scopes, tokenFormat, alg, appliedBy }: NewResource, recordIn = recordNothing): Promise<boolean> =>
+    add: ({ uri, appliedBy, ...settings }: NewResource, recordIn = recordNothing): Promise<boolean> =>
       insertNew({
         execute: () =>
           inGroupsTransaction(database, async (db) => {
-            const row = { uri, ...toColumns({ scopes, tokenFormat, alg }), created_at: now(), applied_by: appliedBy };
+            const row = { uri, ...toColumns(settings), created_at: now(), applied_by: appliedBy };
             await db.insertInto('janua_resources').values(row).execute();
             await limitRows(db, 'janua_resources', undefined, row.created_at);
             await recordIn(db);
@@ -130,17 +136,19 @@ export function createResources(database: Database, now: () => number) {
   };
 }
 
-const toColumns = ({ scopes, tokenFormat, alg }: ResourceSettings) => ({
+const toColumns = ({ scopes, tokenFormat, alg, exchanges = {} }: ResourceSettings) => ({
   scopes: scopes.join(' '),
   token_format: tokenFormat,
   alg,
+  exchanges: Object.keys(exchanges).length === 0 ? null : JSON.stringify(exchanges),
 });
 
-const fromRow = ({ uri, scopes, token_format, alg, client_id, applied_by }: Row<'janua_resources'>): Resource => ({
+const fromRow = ({ uri, scopes, token_format, alg, client_id, ...row }: Row<'janua_resources'>): Resource => ({
   uri,
   scopes: readNames(scopes),
   tokenFormat: token_format === 'jwt' ? 'jwt' : 'opaque',
   alg: alg === 'RS256' ? 'RS256' : 'ES256',
   clientId: client_id ?? undefined,
-  appliedBy: applied_by ?? undefined,
+  appliedBy: row.applied_by ?? undefined,
+  exchanges: row.exchanges === null ? {} : JSON.parse(row.exchanges),
 });
