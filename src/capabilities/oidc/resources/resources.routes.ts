@@ -10,10 +10,11 @@ import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../.
 import { json, listOf, object, orNull, text } from '../../../web/openapi/responses.ts';
 import type { App, FreshProof } from '../../../web/types.ts';
 import type { ClientAdministration } from '../clients/client-administration.ts';
+import { linesOfMay, readMay } from '../clients/client-form.ts';
 import { describeResource } from '../clients/describe-client.ts';
 import { signatures } from '../keys/signing-keys.ts';
 import type { NewResource, Resources } from './resources.ts';
-import { resourcesView, secretView } from './views.ts';
+import { exchangeView, resourcesView, secretView } from './views.ts';
 
 export interface ResourceRouteParts {
   readonly resources: Pick<Resources, 'find' | 'findPage'>;
@@ -30,6 +31,12 @@ const page = '/admin/resources';
 const freshProof: FreshProof = { page: ({ admin }) => admin.resources.title, showsList: true };
 const config = { signedIn: true, scope: 'clients:write', freshProof } as const;
 const uri = { maxLength: 255, description: 'Its address (RFC 8707)', examples: ['https://mcp.example.com'] } as const;
+const exchangeFor = {
+  list: true,
+  maxLength: 6000,
+  description: 'Other resources for which it may exchange its tokens (RFC 8693), each with scopes: `URI=SCOPE,SCOPE`',
+  examples: ['https://notes.example.com=notes:read'],
+} as const;
 const formats: readonly string[] = ['opaque', 'jwt'] satisfies NewResource['tokenFormat'][];
 
 const resourceSchema = object('A server that accepts access tokens', {
@@ -38,6 +45,12 @@ const resourceSchema = object('A server that accepts access tokens', {
   token_format: text('opaque', '`opaque` or `jwt`'),
   alg: orNull(text('RS256', 'How its tokens are signed. Null if they are opaque')),
   client_id: orNull(text(exampleId, 'By which it asks about its tokens. Null if it has no secret')),
+  exchange_for: listOf(
+    object('Another resource for which it may exchange its tokens', {
+      uri: text('https://notes.example.com'),
+      scopes: listOf(text('notes:read')),
+    }),
+  ),
 });
 
 /** Adds the page on which administrators add and remove servers that accept access tokens. */
@@ -121,6 +134,33 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
       const resource = await findResource(uri);
       const { clientId, secret } = await parts().administerClients(actorOf(request)).setResourceSecret(resource.uri);
       return { uri: resource.uri, client_id: clientId, client_secret: secret };
+    },
+  });
+
+  addForm(app, [`${page}/exchange`, '/api/admin/resources/exchange'], {
+    summary: 'Let a resource exchange its tokens',
+    description:
+      'The server may exchange an access token that it has received for one of these resources, to call it for the same user (RFC 8693). Replaces the former list.',
+    tag,
+    config: {
+      ...config,
+      freshProof: { page: ({ admin }) => admin.resources.exchange },
+      refusals: [noSuchResource, changeRefusals['change-refused']],
+    },
+    view: exchangeView,
+    fields: { uri: { ...uri, inLink: true }, exchange_for: exchangeFor },
+    answer: json('The resource', resourceSchema),
+    browser: 'To the page with the resources',
+    async show(request, typed) {
+      const resource = await findResource(typed.uri);
+      const values = { exchange_for: linesOfMay(resource.exchanges).join('\n') };
+      return { ...describeResource(resource), ...(request.method === 'GET' && { values }) };
+    },
+    async submit(request, reply, { uri, exchange_for }) {
+      const resource = await findResource(uri);
+      const exchanges = readMay(exchange_for, 'exchange_for');
+      await parts().administerClients(actorOf(request)).changeResource(resource.uri, { exchanges });
+      return reply.proceed(`${page}?state=changed`, describeResource({ ...resource, exchanges }));
     },
   });
 

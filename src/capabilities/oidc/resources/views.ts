@@ -6,6 +6,7 @@ declare module '../../../web/view.ts' {
   interface Pages {
     'capabilities/oidc/resources/resources': ReturnType<typeof describeResources>;
     'capabilities/oidc/resources/resource-secret': ReturnType<typeof describeSecret>;
+    'capabilities/oidc/resources/resource-exchange': ReturnType<typeof describeExchange>;
   }
 }
 
@@ -16,15 +17,28 @@ interface Resources extends Listed {
 }
 
 function describeResources({ resources, ...list }: Resources, { words, interpolate, values }: Page) {
-  const { formats, asksAs } = words.admin.resources;
+  const { formats, asksAs, exchangesFor } = words.admin.resources;
   return {
     ...list,
-    resources: resources.map(({ uri, scopes, token_format, alg, client_id }) => ({
+    resources: resources.map(({ uri, scopes, token_format, alg, client_id, exchange_for }) => ({
       ...{ uri, alg },
       scopes: scopes.join(', '),
       format: formats[token_format],
       asksAs: client_id && interpolate(asksAs, { id: client_id }),
-      secretPage: token_format === 'opaque' ? `/admin/resources/secret?uri=${encodeURIComponent(uri)}` : undefined,
+      exchanges: exchange_for.map((other) =>
+        interpolate(exchangesFor, { uri: other.uri, scopes: other.scopes.join(', ') }),
+      ),
+      // Signed tokens need no secret, and cannot be exchanged.
+      pages:
+        token_format === 'opaque'
+          ? [
+              { name: words.admin.resources.secret, path: `/admin/resources/secret?uri=${encodeURIComponent(uri)}` },
+              {
+                name: words.admin.resources.exchange,
+                path: `/admin/resources/exchange?uri=${encodeURIComponent(uri)}`,
+              },
+            ]
+          : [],
     })),
     isJwt: values.token_format === 'jwt',
     algorithms: ['RS256', 'ES256'].map((name) => ({ name, isChosen: values.alg === name })),
@@ -45,5 +59,11 @@ function describeSecret({ uri, client_id, client_secret }: Secret, { words, inte
   };
 }
 
+function describeExchange({ uri }: Pick<Resource, 'uri'>, { words, interpolate }: Page) {
+  const { exchange, exchangeLead } = words.admin.resources;
+  return { uri, title: `${exchange}: ${uri}`, lead: interpolate(exchangeLead, { uri }) };
+}
+
+export const exchangeView = view('capabilities/oidc/resources/resource-exchange', describeExchange);
 export const resourcesView = view('capabilities/oidc/resources/resources', describeResources);
 export const secretView = view('capabilities/oidc/resources/resource-secret', describeSecret);
