@@ -11,7 +11,7 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { OAuthMetadataSchema } from '@modelcontextprotocol/sdk/shared/auth.js';
 import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
 
-const { ISSUER = '', RESOURCE = '', PORT = '3000', CLIENT_ID, CLIENT_SECRET } = process.env;
+const { ISSUER = '', RESOURCE = '', PORT = '3000', CLIENT_ID, CLIENT_SECRET, API } = process.env;
 
 const resource = new URL(RESOURCE);
 const metadata = OAuthMetadataSchema.parse(
@@ -23,13 +23,16 @@ const keys = createRemoteJWKSet(new URL('/oidc/jwks', ISSUER));
 const verifySigned = async (token: string): Promise<JWTPayload> =>
   (await jwtVerify(token, keys, { issuer: ISSUER, audience: RESOURCE, typ: 'at+jwt', algorithms: ['RS256'] })).payload;
 
-// Janua is asked about an opaque token at each request, so that a token that was revoked is refused at once.
-async function introspect(token: string): Promise<JWTPayload> {
-  const answer = await fetch(new URL('/oidc/introspection', ISSUER), {
+const ask = (path: string, fields: Record<string, string>) =>
+  fetch(new URL(path, ISSUER), {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`${CLIENT_ID}:${CLIENT_SECRET}`)}` },
-    body: new URLSearchParams({ token }),
+    body: new URLSearchParams(fields),
   });
+
+// Janua is asked about an opaque token at each request, so that a token that was revoked is refused at once.
+async function introspect(token: string): Promise<JWTPayload> {
+  const answer = await ask('/oidc/introspection', { token });
   const claims = (await answer.json()) as JWTPayload & { active?: boolean };
   if (!claims.active) throw new Error('The token is not active');
   return claims;
@@ -47,11 +50,28 @@ const verifier = {
   },
 };
 
+// Calls another API for the user of the token. The token is exchanged for one of that API (RFC 8693), and never sent there itself.
+async function callApi(api: string, token = ''): Promise<string> {
+  const answer = await ask('/oidc/token', {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: token,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    resource: api,
+  });
+  const { access_token, error_description } = (await answer.json()) as Record<string, string>;
+  if (access_token === undefined) throw new Error(error_description);
+  return (await fetch(api, { headers: { authorization: `Bearer ${access_token}` } })).text();
+}
+
 function createMcpServer(): McpServer {
   const server = new McpServer({ name: 'notes', version: '1.0.0' });
   server.registerTool('whoami', { description: 'Says who calls' }, ({ authInfo }) => ({
     content: [{ type: 'text', text: `You are ${authInfo?.extra?.sub}` }],
   }));
+  if (API !== undefined)
+    server.registerTool('notes', { description: 'Reads the notes of the user' }, async ({ authInfo }) => ({
+      content: [{ type: 'text', text: await callApi(API, authInfo?.token) }],
+    }));
   return server;
 }
 

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import type { OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.js';
@@ -34,11 +36,12 @@ before(async () => {
 after(() => documents[Symbol.asyncDispose]());
 
 /** Janua, and the example of docs/mcp.md, started by the commands of the page. */
-async function open(tokens: 'signed' | 'opaque') {
+async function open(tokens: 'signed' | 'opaque', api?: Pick<Api, 'uri'>) {
   await using stack = new AsyncDisposableStack();
   const workplace = stack.use(await createMigratedWorkplace());
   const resource = `http://localhost:${await findFreePort()}/mcp`;
-  const adapt = (line: string) => line.replaceAll('https://mcp.example.com/mcp', resource);
+  const adapt = (line: string) =>
+    line.replaceAll('https://mcp.example.com/mcp', resource).replaceAll('https://notes.example.com', api?.uri ?? '');
 
   async function run(line: string, input = ''): Promise<string> {
     const { code, stdout, stderr } = await workplace.run(wordsOf(adapt(line)).filter(Boolean).slice(1), { input });
@@ -51,6 +54,10 @@ async function open(tokens: 'signed' | 'opaque') {
   await run((tokens === 'signed' ? signed : opaque) ?? '');
   const added = tokens === 'opaque' ? await run(findLine('resources set', '--secret')) : '';
   const [, CLIENT_ID, CLIENT_SECRET] = /client_id: (\S+)\nclient_secret: (\S+)/.exec(added) ?? [];
+  const ofApi = api && lines.filter((line) => line.includes('https://notes.example.com') && line.startsWith('janua'));
+  const printed: string[] = [];
+  for (const line of ofApi ?? []) printed.push(await run(line));
+  const [, apiId, apiSecret] = /client_id: (\S+)\nclient_secret: (\S+)/.exec(printed.join('\n')) ?? [];
   const [, clientId = ''] = /client_id: (\S+)/.exec(await run(findLine('clients add', '--public'))) ?? [];
   const janua = await workplace.start(['serve'], {
     CLIENT_ID_METADATA: documents.host,
@@ -58,8 +65,17 @@ async function open(tokens: 'signed' | 'opaque') {
     NODE_EXTRA_CA_CERTS: documents.certificate,
   });
   const origin = janua.url.replace('127.0.0.1', 'localhost');
-  const values = { ISSUER: origin, RESOURCE: resource, PORT: new URL(resource).port, CLIENT_ID, CLIENT_SECRET };
-  const command = findLine('node server.ts', tokens === 'signed' ? 'PORT=3000 node' : 'CLIENT_SECRET');
+  const values = {
+    ISSUER: origin,
+    RESOURCE: resource,
+    PORT: new URL(resource).port,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    API: api?.uri,
+  };
+  const command = findLine(
+    ...['node server.ts', tokens === 'signed' ? 'PORT=3000 node' : api ? ' API=' : 'CLIENT_SECRET'],
+  );
   const named = [...command.matchAll(/([A-Z_]+)=/g)].map(([, name = '']) => [
     name,
     values[name as keyof typeof values],
@@ -73,7 +89,16 @@ async function open(tokens: 'signed' | 'opaque') {
   const browser = new Browser(origin);
   await browser.logIn(ann.username, password);
   const started = stack.move();
-  return { resource, origin, browser, clientId, run, [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
+  const secrets = { id: apiId, secret: apiSecret };
+  return {
+    resource,
+    origin,
+    browser,
+    clientId,
+    run,
+    secrets,
+    [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
+  };
 }
 
 type Opened = Awaited<ReturnType<typeof open>>;
@@ -148,6 +173,58 @@ class Program implements OAuthClientProvider {
 }
 
 const call = async (client: Client) => JSON.stringify((await client.callTool({ name: 'whoami' })).content);
+
+/** An API that asks Janua about each token, and says whose it is, and who exchanged it. */
+interface Api extends AsyncDisposable {
+  readonly uri: string;
+  /** Where it asks, and with which id and secret. */
+  set(issuer: string, credentials: { readonly id?: string | undefined; readonly secret?: string | undefined }): void;
+}
+
+async function startApi(): Promise<Api> {
+  let [issuer, authorization] = ['', ''];
+  const server = createServer(async (request, response) => {
+    const token = request.headers.authorization?.replace('Bearer ', '') ?? '';
+    const headers = { authorization };
+    const asked = await fetch(`${issuer}/oidc/introspection`, {
+      method: 'POST',
+      headers,
+      body: new URLSearchParams({ token }),
+    });
+    const { active, sub, scope, act } = (await asked.json()) as Record<string, { sub?: string }>;
+    response.end(active ? `notes of ${sub} (${scope}) by ${act?.sub}` : 'refused');
+  });
+  const { port } = await new Promise<AddressInfo>((listen) =>
+    server.listen(0, '127.0.0.1', () => listen(server.address() as AddressInfo)),
+  );
+  return {
+    uri: `http://localhost:${port}`,
+    set(address, { id, secret }) {
+      issuer = address;
+      authorization = `Basic ${btoa(`${id}:${secret}`)}`;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}
+
+test('an MCP server calls an API for its user, as docs/mcp.md says', async () => {
+  await using api = await startApi();
+  await using opened = await open('opaque', api);
+  api.set(opened.origin, opened.secrets);
+  const program = new Program(opened, { clientId: opened.clientId });
+  const client = await program.connect();
+  const notes = async () => JSON.stringify((await client.callTool({ name: 'notes' })).content);
+  const [, sub] = /You are ([\da-f-]{36})/.exec(await call(client)) ?? assert.fail();
+  assert.ok((await notes()).includes(`notes of ${sub} (notes:read) by ${opened.resource}`));
+  // The token of the client itself opens nothing there.
+  const headers = { authorization: `Bearer ${program.kept?.access_token}` };
+  assert.equal(await (await fetch(api.uri, { headers })).text(), 'refused');
+  await opened.run(`janua resources set https://mcp.example.com/mcp --no-exchange-for`);
+  assert.match(await notes(), /no exchange is allowed/);
+});
 
 const send = (resource: string, token?: string) =>
   fetch(resource, {
