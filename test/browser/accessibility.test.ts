@@ -195,7 +195,8 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
   ].map((end) => `${here}${end}`);
   yield* openEach(page, [...pages, '/admin/clients?state=removed', '/admin/resources?state=added']);
   await clientAdministration.changeClient(here?.split('/').at(-1) ?? '', { pkce: 'optional' });
-  yield* openEach(page, [`${here}`, `/admin/resources/secret?uri=${encodeURIComponent(uri)}`]);
+  const ofResource = (name: string) => `/admin/resources/${name}?uri=${encodeURIComponent(uri)}`;
+  yield* openEach(page, [`${here}`, ofResource('exchange'), ofResource('secret')]);
   await page.getByRole('button', { name: 'New secret' }).click();
   await page.getByText('It is shown only now.').waitFor();
   yield 'the secret of a resource';

@@ -315,6 +315,7 @@ const pagesByScope: Record<string, readonly string[]> = {
     'GET /admin/resources',
     'POST /admin/resources',
     'POST /admin/resources/remove',
+    ...formOf('/admin/resources')('exchange'),
     ...formOf('/admin/resources')('secret'),
   ],
   'settings:read': ['GET /admin/mail', 'POST /admin/mail/retry', 'GET /admin/upstreams', 'GET /admin/settings'],
@@ -415,6 +416,7 @@ const askingPages: Record<string, readonly string[]> = {
       .map((form) => [`/admin/${form}`, [form]]),
   ),
   '/admin/resources': ['resources', 'resources/remove'],
+  '/admin/resources/exchange': ['resources/exchange'],
   '/admin/resources/secret': ['resources/secret'],
 };
 

@@ -264,7 +264,7 @@ describe('the resources', () => {
   test('are added once, listed and removed', async () => {
     const { get, post, kinds } = clerk;
     const added = await post('/api/admin/resources', mcp);
-    const whole = { ...mcp, alg: 'RS256', client_id: null };
+    const whole = { ...mcp, alg: 'RS256', client_id: null, exchange_for: [] };
     assert.deepEqual([added.statusCode, added.json()], [201, whole]);
     assert.equal((await post('/api/admin/resources', mcp)).statusCode, 422);
     assert.deepEqual((await administrator.get('/api/admin/audit?kind=application-refused')).json().events, []);
@@ -272,7 +272,14 @@ describe('the resources', () => {
     assert.equal((await post('/admin/resources', form)).headers.location, '/admin/resources?state=added');
     const { resources } = (await get('/api/admin/resources')).json();
     assert.deepEqual(resources, [
-      { uri: form.uri, scopes: ['files:read', 'files:write'], token_format: 'opaque', alg: null, client_id: null },
+      {
+        uri: form.uri,
+        scopes: ['files:read', 'files:write'],
+        token_format: 'opaque',
+        alg: null,
+        client_id: null,
+        exchange_for: [],
+      },
       whole,
     ]);
     const { body } = await get('/admin/resources');
@@ -316,6 +323,25 @@ describe('the resources', () => {
     await post('/api/admin/resources', mcp);
     assert.equal((await post('/api/admin/resources/secret', { uri: mcp.uri })).statusCode, 409);
     assert.deepEqual(await kinds(uri), ['resource-added', 'resource-secret-rotated', 'resource-secret-rotated']);
+  });
+
+  test('may exchange their tokens for those of others, by the API and on a page', async () => {
+    const { get, post, kinds } = clerk;
+    const [uri, other] = ['https://tools.example.com', 'https://notes.example.com'];
+    for (const added of [uri, other]) await post('/api/admin/resources', { uri: added, scopes: ['notes:read'] });
+    const pair = `${other}=notes:read`;
+    const given = await post('/api/admin/resources/exchange', { uri, exchange_for: pair });
+    assert.deepEqual(given.json().exchange_for, [{ uri: other, scopes: ['notes:read'] }]);
+    const path = `/admin/resources/exchange?uri=${encodeURIComponent(uri)}`;
+    const list = (await get('/admin/resources')).body;
+    assert.ok(list.includes(`href="${path}"`) && list.includes(`Exchanges tokens for ${other}: notes:read`));
+    assert.match((await get(path)).body, new RegExp(`<textarea[^>]*>${pair}</textarea>`));
+    const faulty = await post('/admin/resources/exchange', { uri, exchange_for: `${other}=files:read` });
+    assert.equal(faulty.statusCode, 422);
+    assert.match(faulty.body, /has only these scopes: notes:read[\s\S]*=files:read<\/textarea>/);
+    assert.equal((await post('/admin/resources/exchange', { uri, exchange_for: '' })).statusCode, 303);
+    assert.doesNotMatch((await get('/admin/resources')).body, /Exchanges tokens/);
+    assert.deepEqual(await kinds(uri), ['resource-added', 'resource-changed', 'resource-changed']);
   });
 
   for (const [why, fields, faulty] of [

@@ -9,7 +9,7 @@ import { describeServer } from './resource-server.ts';
 
 export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
-const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
+const onlyType = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** The parameters of RFC 8693 2.1. The library drops others. */
 const parameters = [
@@ -63,10 +63,10 @@ export function addTokenExchange(provider: Provider, options: ExchangeOptions, d
   /** Finds the token that the resource has received. @throws {errors.InvalidRequest} RFC 8693 2.2.2 */
   async function findSubject({ oidc, state }: KoaContextWithOIDC) {
     const { params = {}, client } = oidc;
-    const token = await provider.AccessToken.find(String(params.subject_token));
-    const holder = token?.clientId === undefined ? undefined : await provider.Client.find(token.clientId);
-    const isOwn = token?.isValid && token.aud === client?.api && token.gty !== exchangeGrant;
-    if (isOwn && holder !== undefined && (await isOfUser(token, holder))) return { token, holder };
+    const sent = await provider.AccessToken.find(String(params.subject_token));
+    const holder = sent?.clientId === undefined ? undefined : await provider.Client.find(sent.clientId);
+    const isOwn = sent?.isValid && sent.aud === client?.api && sent.gty !== exchangeGrant;
+    if (isOwn && holder !== undefined && (await isOfUser(sent, holder))) return { token: sent, holder };
     state.reason = 'not-exchangeable';
     throw new errors.InvalidRequest('the subject_token is no valid token of a user that was made for this resource');
   }
@@ -118,7 +118,7 @@ export function addTokenExchange(provider: Provider, options: ExchangeOptions, d
     ctx.oidc.entity('AccessToken', given);
     ctx.body = {
       access_token: await given.save(),
-      issued_token_type: accessTokenType,
+      issued_token_type: onlyType,
       token_type: given.tokenType,
       expires_in: accessTokenTTL,
       scope,
@@ -130,12 +130,12 @@ export function addTokenExchange(provider: Provider, options: ExchangeOptions, d
 
 /** @throws {errors.InvalidRequest} */
 function requireParameters(params: Readonly<Record<string, unknown>>): void {
-  const { subject_token: sent, subject_token_type: type, requested_token_type: wanted = accessTokenType } = params;
+  const { subject_token: sent, subject_token_type: type, requested_token_type: wanted = onlyType } = params;
   const fault =
     typeof sent !== 'string'
       ? "missing required parameter 'subject_token'"
-      : type !== accessTokenType || wanted !== accessTokenType
-        ? `only access tokens are exchanged: ${accessTokenType}`
+      : type !== onlyType || wanted !== onlyType
+        ? `only access tokens are exchanged: ${onlyType}`
         : ['actor_token', 'actor_token_type', 'audience'].some((name) => params[name] !== undefined)
           ? "'actor_token' and 'audience' are not supported: name the 'resource'"
           : undefined;
