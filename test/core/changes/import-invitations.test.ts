@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Insertable } from 'kysely';
 import { demoHash } from '../../../src/commands/demo-users.ts';
 import { createImportInvitations } from '../../../src/core/changes/import-invitations.ts';
 import { mostMails } from '../../../src/core/mail/limits.ts';
 import type { AdmitInvitation } from '../../../src/core/ports.ts';
 import { createMayGive } from '../../../src/core/users/may-give.ts';
+import { insertAll } from '../../../src/ground/database/insert-new.ts';
+import { rows, type Tables } from '../../../src/ground/database/schema.ts';
 import { addTo } from '../../capabilities/admin/administrator.ts';
 import { insertSample } from '../../ground/database/sample-rows.ts';
 import { startJanua, type TestOptions } from '../../janua.ts';
@@ -206,8 +209,17 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const party = 'user:operator';
       const wait = async (count: number, row: object) => {
         const ids = Array.from({ length: count }, (_, index) => `waiting${index}`);
-        for (const id of ids)
-          await insertSample(services.database, 'janua_mails', { id, due_at: services.now() + minute, party, ...row });
+        const mail = {
+          ...(rows.janua_mails as Insertable<Tables['janua_mails']>),
+          due_at: services.now() + minute,
+          party,
+          ...row,
+        };
+        await insertAll(
+          services.database,
+          'janua_mails',
+          ids.map((id) => ({ ...mail, id })),
+        );
         await settle();
         const [{ invited } = assert.fail()] = await list();
         await services.database.deleteFrom('janua_mails').where('id', 'in', ids).execute();
