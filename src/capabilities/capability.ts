@@ -53,6 +53,7 @@ export const findFeatures = (capabilities: readonly Capability[], given: StartOp
   ownHandles: false,
   secondFactor: false,
   passkeyDomain: undefined,
+  passkeyApps: [],
   upstreams: [],
   ...Object.assign({}, ...capabilities.map((capability) => capability.features?.(given))),
 });

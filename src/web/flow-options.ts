@@ -6,6 +6,7 @@ import type { Audit } from '../core/audit/audit.ts';
 import type { JoinedPorts } from '../core/ports.ts';
 import type { Measures } from '../core/telemetry/measures.ts';
 import type { Language } from '../ground/languages/languages.ts';
+import type { PasskeyApp } from '../ground/text/passkey-apps.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { FindUnavailable } from './health.routes.ts';
 
@@ -64,6 +65,8 @@ export interface Features {
   readonly secondFactor: boolean;
   /** The domain of the passkeys. Undefined if there are none. */
   readonly passkeyDomain: string | undefined;
+  /** The mobile applications that may use the passkeys. */
+  readonly passkeyApps: readonly PasskeyApp[];
   /** Other providers that users can sign in with, in the order of their buttons. */
   readonly upstreams: readonly { readonly id: string; readonly name: string }[];
 }

@@ -93,6 +93,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       ownHandles: true,
       secondFactor: true,
       passkeyDomain: undefined,
+      passkeyApps: [],
       upstreams: [],
     },
   };

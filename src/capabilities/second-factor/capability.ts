@@ -3,10 +3,12 @@ import { stampOf } from '../../core/users/account.ts';
 import { findPasskeyDomain } from '../../ground/config/origin.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { textsInStored } from '../../ground/languages/speech.ts';
+import { passkeyAppsOf } from '../../ground/text/passkey-apps.ts';
 import { defineCapability } from '../capability.ts';
 import { composeFactors } from './composition.ts';
 import { createFactorMails } from './enrolment.ts';
 import { events } from './events.ts';
+import { originsOfApps } from './passkey-apps.ts';
 import { createPasskeys, nameProvider, plainName } from './passkeys.ts';
 import { rotateEncryptionKey } from './rotate-encryption-key.ts';
 
@@ -18,6 +20,7 @@ export const secondFactor = defineCapability({
   features: ({ settings }) => ({
     secondFactor: settings.SECOND_FACTOR !== 'off',
     passkeyDomain: findPasskeyDomain(settings),
+    passkeyApps: passkeyAppsOf(settings.PASSKEY_APPS),
   }),
 
   async make(core: Core) {
@@ -25,7 +28,13 @@ export const secondFactor = defineCapability({
     const domain = findPasskeyDomain(settings);
     const isOn = settings.SECOND_FACTOR !== 'off';
     const key = await core.loadKey('ceremonies');
-    const passkeys = createPasskeys({ ...core, key, domain, origins: core.publicOrigins });
+    const passkeys = createPasskeys({
+      ...core,
+      key,
+      domain,
+      origins: core.publicOrigins,
+      appOrigins: originsOfApps(passkeyAppsOf(settings.PASSKEY_APPS)),
+    });
     const parts = composeFactors({ ...core, passkeys });
     const { factors, manageFactors, secondFactor, passkeyOffers } = parts;
     const { createEnrolmentLink, descriptions } = createFactorMails(core, baseUrl);

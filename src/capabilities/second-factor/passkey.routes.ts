@@ -12,6 +12,7 @@ import type { App, Request } from '../../web/types.ts';
 import type { RouteOptions } from '../capability.ts';
 import type { Binding } from './challenges.ts';
 import type { FactorParts } from './composition.ts';
+import { assetLinks, siteAssociation } from './passkey-apps.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
 /** The request by which a page or a program gets a challenge. */
@@ -63,7 +64,11 @@ const page = text('https://auth.example.com/account/security');
 type PasskeyParts = Pick<FactorParts, 'logInByPasskey' | 'factors'>;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
-export function addPasskeys(app: App, parts: () => PasskeyParts, { https, publicOrigins }: RouteOptions): void {
+export function addPasskeys(
+  app: App,
+  parts: () => PasskeyParts,
+  { https, publicOrigins, features }: RouteOptions,
+): void {
   const [tag, openedAt] = ['Sign in', '/auth/login'] as const;
 
   app.get(
@@ -82,6 +87,13 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { https, public
       return { enroll: security, manage: security };
     },
   );
+
+  const { passkeyApps } = features;
+  const files = { 'apple-app-site-association': siteAssociation, 'assetlinks.json': assetLinks };
+  for (const [name, describe] of passkeyApps.length === 0 ? [] : Object.entries(files))
+    app.get(`/.well-known/${name}`, { config: { anySite: true }, schema: { hide: true } }, async (_request, reply) =>
+      reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(describe(passkeyApps)),
+    );
 
   addPasskeyOptions(app, https, ['/auth/passkey/options', '/api/passkey/options'], {
     summary: 'Begin a login by passkey',

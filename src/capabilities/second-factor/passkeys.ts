@@ -26,6 +26,8 @@ interface PasskeyOptions extends Pick<Core, 'database' | 'tokens' | 'throttle' |
   readonly domain: string | undefined;
   /** The origins of this server. If the system chooses the port, the set is empty until the app listens. */
   readonly origins: ReadonlySet<string>;
+  /** The origins of mobile applications (`PASSKEY_APPS`). */
+  readonly appOrigins?: readonly string[];
 }
 
 /**
@@ -53,10 +55,13 @@ export type Passkey = ReturnType<typeof fromRow>;
  * when the database cannot be reached. `db` may be a transaction of the caller.
  */
 export function createPasskeys(options: PasskeyOptions) {
-  const { database, tokens, throttle, key, domain = '', origins, appName, now } = options;
+  const { database, tokens, throttle, key, domain = '', origins, appOrigins = [], appName, now } = options;
   const challenges = createChallenges(key, tokens, now);
   const fixed = { expectedRPID: domain, requireUserVerification: true };
-  const expected = (expectedChallenge: string) => ({ expectedChallenge, expectedOrigin: [...origins], ...fixed });
+  const expected = (expectedChallenge: string) => ({
+    ...{ expectedChallenge, expectedOrigin: [...origins, ...appOrigins] },
+    ...fixed,
+  });
 
   /**
    * Uses up a valid challenge. Of many calls at the same time, one returns true.

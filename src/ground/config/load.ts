@@ -5,6 +5,7 @@ import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { canonicalDomain, canonicalMailAddress, isMailAddress } from '../text/mail-address.ts';
 import { bareHost, parseNetwork, unixSockets } from '../text/networks.ts';
+import { parsePasskeyApp } from '../text/passkey-apps.ts';
 import { parseForwardRule } from './forward-rules.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
@@ -98,6 +99,10 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
   else if (PASSKEY_DOMAIN !== undefined && !isOwnDomain(PASSKEY_DOMAIN, PUBLIC_URL))
     faults.push('PASSKEY_DOMAIN must be the host of PUBLIC_URL, or a parent domain of it, such as example.com.');
+  if (settings.PASSKEY_APPS?.some((text) => parsePasskeyApp(text) === undefined))
+    faults.push(
+      'PASSKEY_APPS must be TEAM.BUNDLE for iOS, or PACKAGE=FINGERPRINT for Android with 32 bytes in hex and colons between them.',
+    );
   for (const name of ['CORS_ORIGINS', 'FORWARD_AUTH_ORIGINS'] as const)
     if (settings[name]?.some((origin) => originOf(origin) === undefined))
       faults.push(`${name} must be origins without a path, separated by commas, such as https://app.example.com.`);

@@ -101,6 +101,11 @@ export const settingSchemas = {
   PASSKEY_DOMAIN: text({ examples: ['example.com'] })(
     'The domain that passkeys belong to: the host of `PUBLIC_URL`, or a parent domain of it. If it changes, every passkey is lost. Without it: the host of `PUBLIC_URL`.',
   ),
+  PASSKEY_APPS: list({
+    examples: ['A1B2C3D4E5.com.example.app', `com.example.app=${Array.from({ length: 32 }, () => 'AB').join(':')}`],
+  })(
+    'Mobile applications of yours that may use the passkeys of the domain: for iOS the team and the bundle, `TEAM.BUNDLE`; for Android `PACKAGE=` and the SHA-256 fingerprint of the certificate that signs it.',
+  ),
   ENCRYPTION_KEY_FILE: text({ examples: ['/var/lib/janua/encryption.key'] })(
     'The file with the key that encrypts secrets of authenticator apps, and the keys that sign for applications. Janua makes it when it is first needed. Without it, with SQLite: a file beside the database. Keep it apart from backups of the database.',
   ),

@@ -342,6 +342,8 @@ test('browsers and providers of passkeys are told what the account has, and wher
   assert.deepEqual(await signals(), { ...named, allAcceptedCredentialIds: [authenticator.id] });
   await passkeys.remove(user);
   assert.deepEqual(await signals(), { ...named, allAcceptedCredentialIds: [] }, 'the browser forgets the last one too');
+  for (const file of ['apple-app-site-association', 'assetlinks.json'])
+    assert.equal((await opened.get(`/.well-known/${file}`)).statusCode, 404, 'no application is named');
   const places = await opened.get('/.well-known/passkey-endpoints', { origin: 'https://provider.example' });
   const security = 'http://localhost:5000/account/security';
   assert.deepEqual([places.statusCode, places.json()], [200, { enroll: security, manage: security }]);
