@@ -122,7 +122,7 @@ export function composeOidc(options: OidcOptions) {
     (await resources.findCredentials(id)) !== undefined ||
     (await subjects.findUserId(id)) !== undefined ||
     (await findAccount(id)) !== undefined ||
-    (await findHandleOwner(id, database)) !== undefined ||
+    (await findHandleOwner(canonicalUsername(id), database)) !== undefined ||
     (await findNamed(canonicalUsername(id))) !== undefined;
   const isGranted = createIsGranted(findAccount);
   const administration = {

@@ -129,7 +129,9 @@ async function makeClientSo(wanted: WantedClient, making: Making): Promise<void>
     throw new ChangeRefused('A client stays public, or confidential. Add another one, with another client_id.');
   const whole = withChanges(found, settings);
   const fields = [...differencesOf(clientDocument(found, isPublic), clientDocument(whole, isPublic))];
-  if (fields.length > 0) await clientAdministration.changeClient(id, settings);
+  // Names each part of a grant. What an administrator has granted beside the file would otherwise be granted by the file.
+  const wholly = settings.machine && { machine: whole.machine };
+  if (fields.length > 0) await clientAdministration.changeClient(id, { ...settings, ...wholly });
   if (secret !== undefined && findSent(found.secrets ?? [], secret) === undefined) {
     await clientAdministration.giveSecret(id, givenSecret(secret, secretOfFile, Date.now()));
     fields.push({ field: 'secret_file', from: 'another secret', to: 'this secret' });

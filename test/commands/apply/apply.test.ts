@@ -58,11 +58,11 @@ async function openRobot(url: string) {
   return {
     read,
     /** Notes users as those who granted what the program may do, and its trusts. */
-    async write({ machine, trusts }: { machine: string; trusts?: (string | undefined)[] }) {
+    async write({ machine, may, trusts }: { machine: string; may?: object; trusts?: (string | undefined)[] }) {
       const settings = await read();
       const granted = {
         ...settings,
-        machine: { ...settings.machine, grantedBy: machine },
+        machine: { ...settings.machine, ...(may && { may }), grantedBy: machine },
         ...(trusts && {
           trusts: settings.trusts.map((trust: object, index: number) => ({ ...trust, grantedBy: trusts[index] })),
         }),
@@ -365,6 +365,25 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const { stdout } = await server.apply(whole);
       assert.equal(stdout, '~ client robot\n    granted_by: "ben" -> none\nDone: 0 added, 1 changed, 0 removed.\n');
       assert.equal((await robot.read()).machine.grantedBy, undefined);
+    });
+
+    test('what an administrator allowed beside the file is not allowed by it', async () => {
+      await using server = await openApply(engine);
+      const file = whole.replace(/\n {4}may: .*/, '');
+      assert.equal((await server.apply(file)).code, 0);
+      await using robot = await openRobot(server.env.DATABASE_URL);
+      await robot.write({ machine: 'ben', may: { 'https://files.example.com': ['files:read'] } });
+      const { stdout } = await server.apply(file);
+      assert.match(
+        stdout,
+        /may: \["https:\/\/files\.example\.com=files:read"\] -> \[\]\n {4}granted_by: "ben" -> none/,
+      );
+      assert.deepEqual((await robot.read()).machine.may, {});
+      assert.equal((await server.apply(whole)).code, 0);
+      // Nor does a file keep what it takes away by an empty list.
+      const { stdout: emptied } = await server.apply(whole.replace(/may: .*/, 'may: []'));
+      assert.match(emptied, /may: \["https:\/\/files\.example\.com=files:read"\] -> \[\]/);
+      assert.deepEqual((await robot.read()).machine.may, {});
     });
 
     test('an export leaves out what an administrator who is none any more has granted', async () => {

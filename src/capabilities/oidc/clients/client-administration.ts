@@ -9,6 +9,7 @@ import type { Database } from '../../../ground/database/database.ts';
 import { printable } from '../../../ground/text/printable.ts';
 import type { events } from '../events.ts';
 import type { IsGranted } from '../machines/find-machine.ts';
+import type { Machine } from '../machines/machine.ts';
 import { nameTrust, type Trust } from '../machines/trust.ts';
 import type { Exchanges, NewResource, Resource, ResourceSettings, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
@@ -195,11 +196,12 @@ export function createClientAdministration(
 
     async changeClient(id: string, changes: ClientChanges): Promise<Client> {
       const client = await requireClient(id);
-      const whole = { ...withChanges(client, changes), isPublic: client.secrets === undefined };
-      const rules = await rulesNow();
-      await requireGood({ ...whole, name: whole.name.trim() }, rules, client);
       // Without the other settings, as this call has read them: another change may have come since.
       const settings = granted({ ...changes, ...(changes.name !== undefined && { name: changes.name.trim() }) });
+      requireWholeGrant(client.machine, settings.machine);
+      const whole = { ...withChanges(client, settings), isPublic: client.secrets === undefined };
+      const rules = await rulesNow();
+      await requireGood(whole, rules, client);
       const detail = describeTrusts(client.trusts, whole.trusts);
       const record = recordClient('client-changed', detail);
       const changed = await clients.change(id, settings, judge, async (db, made) => {
@@ -305,6 +307,19 @@ const describeTrusts = (before: readonly Trust[], after: readonly Trust[]): stri
   before.length === after.length && before.every((trust) => has(after, trust))
     ? undefined
     : `trusts: ${after.map(nameTrust).join(' ') || 'none'}`;
+
+/**
+ * Requires that a change names each part of a grant that another administrator, or a command, has given. The change is a new grant, which must
+ * not give anew what nobody has named. @throws {InvalidFields}
+ */
+function requireWholeGrant(present: Machine | undefined, changed: Partial<Machine> | undefined): void {
+  if (present === undefined || changed === undefined || present.grantedBy === changed.grantedBy) return;
+  const fields = { scopes: 'machine_scopes', within: 'within', may: 'may' } as const;
+  const unnamed = (['scopes', 'within', 'may'] as const).filter(
+    (part) => changed[part] === undefined && Object.keys(present[part]).length > 0,
+  );
+  refuse(unnamed.map((part) => ({ field: fields[part], code: 'missing' })));
+}
 
 /** @throws {InvalidFields} */
 function refuse(faults: readonly FieldFault[]): void {

@@ -153,7 +153,8 @@ function readMachine(
   isForm: boolean,
 ): Partial<Machine> | false | undefined {
   const isSent = (text: string | undefined) => isForm || text !== undefined;
-  const isMachine = readFlag(machine, isForm) ?? ([machine_scopes, within, may].some(Boolean) || undefined);
+  const isNamed = [machine_scopes, within, may].some((text) => text !== undefined);
+  const isMachine = readFlag(machine, isForm) ?? (isNamed || undefined);
   return (
     isMachine && {
       ...(isSent(machine_scopes) && { scopes: readNames(machine_scopes) }),

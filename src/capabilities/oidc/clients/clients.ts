@@ -63,7 +63,10 @@ export const defaultSettings: ClientSettings = {
   trusts: [],
 };
 
-/** Changes of the settings. A change of a part of a program's grant keeps the other parts, and is a new grant of the whole. */
+/**
+ * Changes of the settings. A change of a part of a program's grant keeps the other parts if the same administrator, or a command, gave them.
+ * Otherwise, someone would grant anew what another administrator has granted, who may have lost the right to do so.
+ */
 export type ClientChanges = Partial<Omit<ClientSettings, 'machine'>> & {
   readonly machine?: Partial<Machine> | undefined;
 };
@@ -74,12 +77,15 @@ export const withChanges = <Settings extends ClientSettings>(client: Settings, c
   machine: 'machine' in changes ? changes.machine && grantAnew(client.machine, changes.machine) : client.machine,
 });
 
-const grantAnew = (present: Machine | undefined, changes: Partial<Machine>): Machine => ({
-  ...{ scopes: [], within: [], may: {} },
-  ...present,
-  grantedBy: undefined,
-  ...changes,
-});
+function grantAnew(present: Machine | undefined, changes: Partial<Machine>): Machine | undefined {
+  const { grantedBy, ...parts } = changes;
+  const named = Object.values(parts);
+  // Empty lists take nothing from an application, and do not make it a program.
+  if (present === undefined && named.length > 0 && named.every(isEmpty)) return undefined;
+  return { ...{ scopes: [], within: [], may: {} }, ...(present?.grantedBy === grantedBy && present), ...changes };
+}
+
+const isEmpty = (part: object): boolean => Object.keys(part).length === 0;
 
 /** Tells whether the client can sign users in. A program cannot, nor a former one. */
 export const signsUsersIn = ({ redirectUris, device }: Pick<ClientSettings, 'redirectUris' | 'device'>): boolean =>

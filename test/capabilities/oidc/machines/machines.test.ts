@@ -524,11 +524,26 @@ for (const stores of choices)
       const change = (fields: object) => server.janua.post(`/api/admin/clients/${id}/change`, fields, chief);
       const read = async () => (await server.janua.get(`/api/admin/clients/${id}`, chief)).json().machine;
       const before = await read();
+      // What a command, or another administrator, has given is not given anew by whoever does not name it.
+      const refused = await change({ within: ['finance'] });
+      assert.deepEqual(
+        refused.json().errors?.map(({ field }: { field: string }) => field),
+        ['machine_scopes', 'may'],
+        refused.body,
+      );
+      assert.deepEqual(await read(), before);
+      const whole = { machine_scopes: before.scopes, within: ['staff'], may: [`${files}=files:read`] };
+      assert.equal((await change(whole)).statusCode, 200);
       assert.equal((await change({ within: ['finance'] })).statusCode, 200);
       assert.deepEqual(await read(), { ...before, within: ['finance'], granted_by: ids.chief });
-      assert.equal((await change({ may: '', machine: true })).statusCode, 200);
+      assert.equal((await change({ may: [] })).statusCode, 200);
       assert.deepEqual(await read(), { ...before, within: ['finance'], may: [], granted_by: ids.chief });
       assert.equal((await change({ machine_scopes: '', machine: true })).statusCode, 422);
+      assert.equal((await change({ machine_scopes: [] })).statusCode, 422);
+      const { clientId } = await server.addApplication();
+      const empty = { machine_scopes: [], within: [], may: [] };
+      const kept = await server.janua.post(`/api/admin/clients/${clientId}/change`, empty, chief);
+      assert.equal(kept.statusCode, 200, 'empty lists leave an application as it is');
     });
 
     for (const way of ['API', 'page'])
