@@ -294,7 +294,7 @@ test('no page and no list shows more than a part of many rows', async (t) => {
   for (const { path, url, responses } of gets) {
     const address = path
       .replace(/(\/admin\/users\/)[\da-f-]{36}/, `$1${owner.id}`)
-      .replace(/(\/admin\/resources\/secret)/, '$1?uri=https%3A%2F%2Fapi-1.example.com')
+      .replace(/(\/admin\/resources\/(?:exchange|secret))/, '$1?uri=https%3A%2F%2Fapi-1.example.com')
       .replace(/(\/remove-secret)$/, '$1?name=Secret%200')
       .replace(/(\/admin\/clients\/)(?!add)[\w-]{22}/, `$1${key(1)}`);
     const isList = hasList(responses[200]?.content?.['application/json']?.schema ?? {});
