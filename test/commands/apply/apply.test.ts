@@ -426,7 +426,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
         (await server.apply(user('ben', 'ann'))).text,
         /^user ben@example.com: The handle ann is that of ann@example.com/,
       );
-      for (const id of ['annie', 'ANNIE'])
+      for (const id of ['annie', 'ANNIE', 'ANN'])
         assert.match(
           (await server.apply(`name: production\nclients: [${client(id)}]`)).text,
           new RegExp(`The id ${id} is taken`),
