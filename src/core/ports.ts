@@ -160,6 +160,8 @@ export interface Ports {
   countApplications?(user: User): Promise<number>;
   /** Lists the applications that have a page to open, and that the user may use. */
   listOpen?(user: User): Promise<readonly OpenApplication[]>;
+  /** Lists the origins of hosts for which the user may make tokens, which programs send by HTTP Basic. */
+  listTokenHosts?(user: User): readonly string[];
   readonly guardedPaths?: readonly GuardedPath[];
   listClients?(): Promise<readonly GuardedClient[]>;
   /**
@@ -292,6 +294,7 @@ export function joinPorts(offered: readonly Ports[]) {
       listAll((ports) => ports.listApplications?.(user, limit, after)),
     countApplications: async (user: User) => (await find('countApplications')?.(user)) ?? 0,
     listOpen: async (user: User) => (await listAll((ports) => ports.listOpen?.(user))).filter(isLinkable),
+    listTokenHosts: (user: User) => offered.flatMap((ports) => ports.listTokenHosts?.(user) ?? []),
     listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
     listClients: () => listAll((ports) => ports.listClients?.()),
     findMachine: async (accessToken: string, resource?: string) => find('findMachine')?.(accessToken, resource),

@@ -55,11 +55,16 @@ export const credentialField = {
 
 export const endTokensField = { description: '`on` to end the personal access tokens too' } as const satisfies Field;
 
+export const tokenHost = orNull(
+  text('https://dav.example.com', 'The only host that takes the token, as the password of HTTP Basic'),
+);
+
 /** A personal access token, as its owner and administrators see it. */
 export const tokenSchema = object('A personal access token', {
   id: text(exampleId),
   name: text('Nightly report'),
   scope: text('reports:read', 'What the token may do, separated by spaces'),
+  host: tokenHost,
   created_at: time,
   expires_at: time,
   last_used_at: orNull({ ...time, description: 'RFC 3339, UTC; to within a minute' }),

@@ -114,6 +114,8 @@ export function createPage(site: Site, request: Request, answer: Repeated) {
       ? ({ frame: '/web/bare', home: site.origin + homePath, style: site.style } as const)
       : ({ frame: '/web/layout', home: homePath, style: '' } as const)),
     addressOf,
+    /** The use of a personal token for one host. */
+    appAt: (origin: string) => texts.interpolate(texts.words.tokens.forApp, { host: new URL(origin).host }),
     errorOf: (name: string) => errorOf(form, name),
     fieldOf: createFieldOf(form),
     moreOf: createMoreOf(path, texts),

@@ -8,7 +8,7 @@ import { readNames } from '../../core/users/scopes.ts';
 import { personName } from '../../core/users/user.ts';
 import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { addAction } from '../../web/action.ts';
-import { detailAnswer, exampleId, idField, tokenSchema } from '../../web/fields.ts';
+import { detailAnswer, exampleId, idField, tokenHost, tokenSchema } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
@@ -22,19 +22,25 @@ const mostDays = 365;
 const [id, scope] = [text(exampleId), text('reports:read', 'What the token may do, separated by spaces')];
 const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });
 const token = text('janua_pat_…', 'It is shown only now');
-const madeSchema = object('The token was made', { id, token, expires_at: time, scope });
+const madeSchema = object('The token was made', { id, token, expires_at: time, scope, host: tokenHost });
 
-type Parts = Pick<Core, 'database' | 'personalTokens' | 'hold' | 'audit'>;
+type Parts = Pick<Core, 'database' | 'personalTokens' | 'hold' | 'audit' | 'ports'>;
 
 export function addTokens(app: App, parts: () => Parts): void {
   const show = async (request: Request) => {
     const { user, scopes } = signedInOf(request);
-    return { tokens: (await parts().personalTokens.list(user)).map(describeToken), scopes };
+    const { personalTokens, ports } = parts();
+    return {
+      tokens: (await personalTokens.list(user)).map(describeToken),
+      scopes,
+      hosts: ports.listTokenHosts(user),
+      username: user.username,
+    };
   };
 
   addForm(app, [tokensPath, '/api/account/tokens'], {
     summary: 'Personal access tokens',
-    description: 'Makes a token for a program of the user. It is shown once.',
+    description: 'Makes a token for a program of the user. It is shown once. One with a `host` opens that host alone.',
     tag: 'Account',
     config: {
       signedIn: true,
@@ -51,6 +57,12 @@ export function addTokens(app: App, parts: () => Parts): void {
         description: 'What it may do: at most what the request may. Default: nothing',
         examples: ['reports:read'],
       },
+      host: {
+        maxLength: 300,
+        description:
+          'The origin of an application behind a proxy, whose rule says `basic`. Only there the token is taken, as the password of HTTP Basic, and it has no scope',
+        examples: ['https://dav.example.com'],
+      },
       expires_in_days: {
         required: true,
         number: true,
@@ -64,9 +76,9 @@ export function addTokens(app: App, parts: () => Parts): void {
     status: 201,
     browser: 'The page with the token',
     show,
-    async submit(request, reply, { name: typed, scope: asked, expires_in_days }) {
+    async submit(request, reply, { name: typed, scope: asked, host: typedHost, expires_in_days }) {
       const signedIn = signedInOf(request);
-      const { personalTokens, hold, audit } = parts();
+      const { personalTokens, hold, audit, ports } = parts();
       const proved = provedBy(provedOf(request));
       const name = personName(typed);
       if (name === undefined) throw new InvalidFields({ field: 'name', code: 'malformed' });
@@ -81,14 +93,23 @@ export function addTokens(app: App, parts: () => Parts): void {
       const lacking = scopes.filter((scope) => !signedIn.scopes.includes(scope));
       if (lacking.length > 0)
         throw new InvalidFields({ field: 'scope', code: 'scope-lacking', values: { scopes: lacking.join(', ') } });
-      const event = { kind: 'token-made', about: scopes.join(' '), ...byOwner(signedIn, request.caller) } as const;
+      const host = typedHost || undefined;
+      if (host !== undefined && !ports.listTokenHosts(signedIn.user).includes(host))
+        throw new InvalidFields({ field: 'host', code: 'not-a-token-host' });
+      if (host !== undefined && scopes.length > 0)
+        throw new InvalidFields({ field: 'scope', code: 'no-scope-for-host' });
+      const event = {
+        kind: 'token-made',
+        about: host ?? scopes.join(' '),
+        ...byOwner(signedIn, request.caller),
+      } as const;
       audit.requireAllowance(event);
       const made = await hold(proved, async (held) => {
         await audit.recordIn(held.db, event);
-        return personalTokens.create(held, { name, scopes, days });
+        return personalTokens.create(held, { name, scopes, host, days });
       });
       const { id, token, expiresAt } = made;
-      const answer = { id, token, expires_at: expiresAt.toISOString(), scope: scopes.join(' ') };
+      const answer = { id, token, expires_at: expiresAt.toISOString(), scope: scopes.join(' '), host: host ?? null };
       if (request.format === 'json') return reply.code(201).send(answer);
       reply.code(201);
       return { ...(await show(request)), ...answer, values: {}, errors: {} };

@@ -188,18 +188,24 @@ interface Tokens {
   readonly tokens: readonly ReturnType<typeof describeToken>[];
   /** The scopes that the user may choose. */
   readonly scopes: readonly string[];
+  /** The origins for which the user may make a token. */
+  readonly hosts: readonly string[];
+  readonly username: string;
   /** The new token. */
   readonly token?: string;
+  /** The only host that takes the new token. */
+  readonly host?: string | null;
 }
 
-function describeTokens({ tokens, scopes, token }: Tokens, page: Page) {
+function describeTokens({ tokens, scopes, hosts, username, token, host }: Tokens, page: Page) {
   const { words, interpolate, timeOf, values } = page;
   const ticked = (values.scope ?? '').split(' ');
   return {
     token,
-    tokens: tokens.map(({ id, name, scope, expires_at, last_used_at, last_used_address }) => ({
+    madeFor: host ? interpolate(words.tokens.madeFor, { name: username }) : undefined,
+    tokens: tokens.map(({ id, name, scope, host, expires_at, last_used_at, last_used_address }) => ({
       ...{ id, name, expires_at },
-      scope: scope || words.tokens.noScope,
+      scope: host ? page.appAt(host) : scope || words.tokens.noScope,
       lastUsed:
         last_used_at === null
           ? undefined
@@ -209,6 +215,10 @@ function describeTokens({ tokens, scopes, token }: Tokens, page: Page) {
     choices:
       scopes.length > 0 || page.errors.scope
         ? scopes.map((scope) => ({ scope, isTicked: ticked.includes(scope) }))
+        : undefined,
+    hosts:
+      hosts.length > 0 || page.errors.host
+        ? hosts.map((address) => ({ address, text: page.appAt(address), isChosen: address === values.host }))
         : undefined,
     days: values.expires_in_days ?? '30',
   };

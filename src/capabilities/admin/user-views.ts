@@ -75,8 +75,8 @@ function describeUserPage(user: UserAnswer, page: Page) {
     actions: actions.filter((action) => !isDangerous(action)).map((action) => actionOf(action, user, page)),
     dangers: actions.filter(isDangerous).map((action) => actionOf(action, user, page)),
     sessions: user.sessions.map((session) => ({ ...session, client: client(session.user_agent) })),
-    tokens: user.tokens.map(({ name, scope, last_used_at }) => ({
-      ...{ name, scope },
+    tokens: user.tokens.map(({ name, scope, host, last_used_at }) => ({
+      ...{ name, scope: host ? page.appAt(host) : scope },
       lastUsed: last_used_at ? timeOf(admin.user.lastUsed, last_used_at) : undefined,
     })),
     more: page.moreOf({ query: user.query, next_cursor: user.next_application }),

@@ -1,11 +1,12 @@
 import type { Core } from '../../core/core.ts';
+import { basic } from '../../core/users/scopes.ts';
 import { parseForwardRule } from '../../ground/config/forward-rules.ts';
 import { originsOf } from '../../ground/config/origin.ts';
 import type { Settings } from '../../ground/config/settings.ts';
 import { defineCapability } from '../capability.ts';
 import { createHostCredentials } from './host-credentials.ts';
 import { createReturns } from './returns.ts';
-import { createFindBarrier, createIsOpenToMachines } from './rules.ts';
+import { createFindBarrier, createSaysRule } from './rules.ts';
 
 const originsIn = (settings: Settings) => originsOf(settings.FORWARD_AUTH_ORIGINS);
 
@@ -29,6 +30,15 @@ export const forwardAuth = defineCapability({
         [...origins]
           .filter((origin) => findBarrier(origin, '/', groups) === undefined)
           .map((address) => ({ name: new URL(address).host, address })),
+      listTokenHosts: ({ groups }) =>
+        [...origins].filter((origin) =>
+          rules.some(
+            (rule) =>
+              rule.origin === origin &&
+              rule.groups.includes(basic) &&
+              rule.groups.some((group) => group !== basic && groups.includes(group)),
+          ),
+        ),
       findApplication: createReturns(origins, () => hostKey).findApplication,
     };
   },
@@ -41,7 +51,7 @@ export const forwardAuth = defineCapability({
       ...options,
       forwardOrigins,
       findBarrier: createFindBarrier(rules),
-      isOpenToMachines: createIsOpenToMachines(rules),
+      saysRule: createSaysRule(rules),
       returns: createReturns(forwardOrigins, () => parts().hostKey),
     };
     (await import('./verify.routes.ts')).addVerify(app, parts, own);

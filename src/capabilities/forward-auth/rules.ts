@@ -1,4 +1,4 @@
-import { machines } from '../../core/users/scopes.ts';
+import { basic, type machines } from '../../core/users/scopes.ts';
 
 /** Opens a part of an application to users in one of the groups. */
 export interface Rule {
@@ -20,15 +20,17 @@ export type FindBarrier = (origin: string, uri: string | undefined, groups: read
  */
 export function createFindBarrier(rules: readonly Rule[]): FindBarrier {
   return (origin, uri, groups) =>
-    findDeciding(rules, origin, uri).find((rule) => !rule.groups.some((group) => groups.includes(group)));
+    findDeciding(rules, origin, uri).find(
+      (rule) => !rule.groups.some((group) => group !== basic && groups.includes(group)),
+    );
 }
 
-/** Tells whether programs without a user may open the address. Without a rule that says so, they may not. */
-export const createIsOpenToMachines =
+/** Tells whether each rule that decides about the address has this word. Without a rule, none has. */
+export const createSaysRule =
   (rules: readonly Rule[]) =>
-  (origin: string, uri: string | undefined): boolean => {
+  (word: typeof machines | typeof basic, origin: string, uri: string | undefined): boolean => {
     const deciding = findDeciding(rules, origin, uri);
-    return deciding.length > 0 && deciding.every(({ groups }) => groups.includes(machines));
+    return deciding.length > 0 && deciding.every(({ groups }) => groups.includes(word));
   };
 
 function findDeciding(rules: readonly Rule[], origin: string, uri: string | undefined): readonly Rule[] {

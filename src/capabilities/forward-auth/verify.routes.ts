@@ -11,18 +11,20 @@ import { type Answer, loginMessages, Refusal } from '../../core/access/refusal.t
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { JoinedPorts } from '../../core/ports.ts';
+import { machines } from '../../core/users/scopes.ts';
 import { ambiguousCredential } from '../../web/hooks/credentials.ts';
 import { loginPath, otherLoginPath } from '../../web/login-page.ts';
 import { header, page, redirect, settingCookies } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
+import { type BasicParts, createBasic, hostTokenNeeded, readBasic, tooManyHostTokens } from './basic.ts';
 import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
 import type { HostCredentials } from './host-credentials.ts';
 import { identityHeaders, noIdentity } from './identity-headers.ts';
 import { type RefusedRequest, refusedView } from './refused-page.ts';
 import { type Returns, takeTicket } from './returns.ts';
-import type { createIsOpenToMachines, FindBarrier } from './rules.ts';
+import type { createSaysRule, FindBarrier } from './rules.ts';
 
-export interface ForwardAuthParts {
+export interface ForwardAuthParts extends BasicParts {
   readonly access: Access;
   readonly audit: Audit<'permission-refused'>;
   readonly hosts: HostCredentials | undefined;
@@ -31,7 +33,7 @@ export interface ForwardAuthParts {
 
 export interface ForwardAuthOptions extends TargetOptions {
   readonly findBarrier: FindBarrier;
-  readonly isOpenToMachines: ReturnType<typeof createIsOpenToMachines>;
+  readonly saysRule: ReturnType<typeof createSaysRule>;
   readonly returns: Returns;
 }
 
@@ -64,10 +66,12 @@ function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
    * Picks the credentials that apply to the target. The cookie of another host does not apply. On a host that is not listed, no credential
    * applies.
    */
-  function presentedFor({ kind, origin }: ForwardedTarget, request: Request): Presented {
+  function presentedFor({ kind, origin }: ForwardedTarget, request: Request, takesBasic = false): Presented {
     const { accessToken, cookie } = request.presented;
     if (kind === 'unlisted') return {};
     if (kind === 'own') return { accessToken, cookie };
+    const basic = takesBasic ? readBasic(request.headers.authorization) : undefined;
+    if (basic !== undefined) return { hostToken: { token: basic.password, host: origin } };
     const value = returns.readCredential(origin, request.headers.cookie);
     return { accessToken, derived: value === undefined ? undefined : parts().hosts?.claimOf(value, origin) };
   }
@@ -147,15 +151,24 @@ function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
  * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
  */
 export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
-  const { returns, publicOrigins, findBarrier, isOpenToMachines } = options;
+  const { returns, publicOrigins, findBarrier, saysRule } = options;
   const findTarget = createFindTarget(options);
   /** The first of our origins. If the system chooses the port, the set is empty until the app listens. */
   const ownOrigin = () => [...publicOrigins][0] ?? '';
+  const basic = createBasic(parts, saysRule, returns);
   const { presentedFor, redeem } = createTickets(parts, returns);
   const { sendToLogin, findOtherLogin } = createWaysToLogin(returns, ownOrigin);
-  /** Describes the request for the audit: the cookies that count for the target, and why a credential is ignored. */
-  function describeAsked({ kind, origin }: ForwardedTarget, bringsTicket: boolean, request: Request) {
+  /** Describes the request for the audit: the cookies that count for the target, its host, and why a credential is ignored. */
+  function describeAsked(
+    { kind, origin }: ForwardedTarget,
+    bringsTicket: boolean,
+    { hostToken }: Presented,
+    request: Request,
+  ) {
     const { headers } = request;
+    // A cookie decides beside Basic, and its own reason is recorded.
+    const isBasicAlone = kind === 'listed' && returns.countCredentials(origin, headers.cookie) === 'none';
+    const isBasicIgnored = isBasicAlone && hostToken === undefined && readBasic(headers.authorization) !== undefined;
     return {
       get caller() {
         const { caller } = request;
@@ -163,6 +176,8 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
         const cookie = returns.countCredentials(origin, headers.cookie);
         return { ...caller, trace: { ...caller.trace, cookie, cookieOf: origin } };
       },
+      ...(hostToken && { ignored: { about: origin } }),
+      ...(isBasicIgnored && { ignored: { reason: 'basic-not-taken', about: origin } }),
       ...(kind === 'unlisted' && { ignored: { reason: 'origin-not-listed', about: origin } }),
       ...(bringsTicket && { ignored: { reason: 'ticket-in-address', about: origin } }),
     };
@@ -180,7 +195,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
   /** Tells whether the request has a token that a program got for the resource with the address of this host. */
   async function isFromMachine({ kind, origin, sentUri }: ForwardedTarget, presented: Presented): Promise<boolean> {
     const token = kind === 'listed' ? machineTokenOf(presented) : undefined;
-    if (token === undefined || !isOpenToMachines(origin, sentUri)) return false;
+    if (token === undefined || !saysRule(machines, origin, sentUri)) return false;
     return (await parts().ports.findMachine(token, origin)) !== undefined;
   }
 
@@ -194,13 +209,18 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     const bringsTicket = target.kind === 'listed' && ticket !== undefined;
     if (bringsTicket && target.uri !== undefined && request.format === 'html')
       return redeem(ticket, uri, target, request, reply);
-    const presented = bringsTicket ? {} : presentedFor(target, request);
+    const takesBasic = basic.isTaken(target, request);
+    const presented = bringsTicket ? {} : presentedFor(target, request, takesBasic);
     if (passes && (await isFromMachine(target, presented)))
       return reply.headers(noIdentity).removeHeader('content-type').send();
     const { access } = parts();
-    const asked = describeAsked(target, bringsTicket, request);
-    const signedIn = await access.requireSignedIn(presented, asked).catch((error: unknown) => {
-      if (request.format === 'json' || !(error instanceof Refusal)) throw error;
+    const asked = describeAsked(target, bringsTicket, presented, request);
+    const signedIn = await access.requireSignedIn(presented, asked).catch(async (error: unknown) => {
+      if (!(error instanceof Refusal)) throw error;
+      // nginx asks twice, at `/auth/refused` for the answer to the same request.
+      if (presented.hostToken !== undefined) throw passes ? await basic.refuse(request) : new Refusal(hostTokenNeeded);
+      if (request.format === 'json')
+        throw takesBasic && presented.accessToken === undefined ? new Refusal(hostTokenNeeded) : error;
       return undefined;
     });
     if (signedIn === undefined) return sendToLogin(target, request, reply);
@@ -229,7 +249,14 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
           shownByOtherHost: true,
           pagesWhereOpened: true,
           takesCredentials: passes,
-          refusals: [notAuthenticated, invalidToken, ambiguousCredential, groupMissing],
+          refusals: [
+            notAuthenticated,
+            invalidToken,
+            ambiguousCredential,
+            groupMissing,
+            hostTokenNeeded,
+            ...(passes ? [tooManyHostTokens] : []),
+          ],
         },
         schema: {
           summary: passes ? 'The user of a request, for a proxy' : 'The response to a user whom a proxy has refused',

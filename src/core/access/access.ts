@@ -21,6 +21,8 @@ export interface Presented {
    * set.
    */
   readonly derived?: Claim | undefined;
+  /** A personal token for one host, by HTTP Basic, and the host that it must be for. Such a token counts alone. */
+  readonly hostToken?: { readonly token: string; readonly host: string } | undefined;
 }
 
 export interface SignedIn {
@@ -66,7 +68,7 @@ export const invalidToken: Answer = {
   detail: 'Invalid authentication credentials',
 };
 
-/** `caller` may be a getter, which computes it on each read. `ignored` says why Janua ignored the credentials of the request. */
+/** `caller` may be a getter, which computes it on each read. `ignored` says why Janua ignored the credentials, or for which host they came. */
 type Request = { readonly caller: Caller; readonly ignored?: Pick<AuditEvent, 'reason' | 'about'> | undefined };
 
 interface LookupResult {
@@ -90,9 +92,10 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
   }
 
   async function look(presented: Presented, request?: Request): Promise<LookupResult> {
-    const { accessToken = '' } = presented;
-    if (isPersonalToken(accessToken)) {
-      const token = await personalTokens.find(accessToken, () => request?.caller.address);
+    const { accessToken = '', hostToken } = presented;
+    if (hostToken !== undefined || isPersonalToken(accessToken)) {
+      const { token: text, host } = hostToken ?? { token: accessToken, host: undefined };
+      const token = await personalTokens.find(text, () => request?.caller.address, host);
       return { signedIn: token && signedInAs(token.account, token.session, presented) };
     }
     const claim = decisiveClaim(presented);
@@ -159,9 +162,9 @@ function decisiveClaim({ cookie, accessToken, derived }: Presented): Claim | und
 function signedInAs(
   { user, scopes, isAddressVouched = false }: Account,
   session: Session,
-  { accessToken }: Presented,
+  { accessToken, hostToken }: Presented,
 ): SignedIn {
-  const scope = accessToken === undefined ? undefined : session.tokenScope;
+  const scope = accessToken === undefined && hostToken === undefined ? undefined : session.tokenScope;
   if (scope === undefined) return { user, session, scopes, limited: false, isAddressVouched };
   return { user, session, scopes: readNames(grantScope(scope, scopes)), limited: true, isAddressVouched };
 }
@@ -177,7 +180,8 @@ function mayUse(account: Account | undefined, session: Session): account is Acco
  */
 const isBeingRenewed = (account: Account | undefined): boolean => account?.stamp !== undefined && !account.disabled;
 
-export function reasonOfRefusal({ cookie, accessToken, derived }: Presented, { trace }: Caller): string {
+export function reasonOfRefusal({ cookie, accessToken, derived, hostToken }: Presented, { trace }: Caller): string {
+  if (hostToken !== undefined) return 'invalid-host-token';
   if (accessToken !== undefined) return 'invalid-token';
   if (cookie !== undefined || derived !== undefined) return 'dead-cookie';
   return trace?.cookie === 'several' ? 'several-cookies' : 'no-credential';

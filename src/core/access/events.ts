@@ -53,6 +53,18 @@ const clockReasons = {
 } as const;
 
 const forwardReasons = {
+  'invalid-host-token': {
+    words:
+      'the password that came by HTTP Basic is no token for that host: it was made for another one, it has ended, or it never was a token',
+    advice:
+      'Let the user make a token for that host at /account/tokens, and enter it as the password in the program. janua audit --user EMAIL shows what ended an earlier one.',
+  },
+  'basic-not-taken': {
+    words:
+      'the client sent a name and a password by HTTP Basic, which Janua ignored: no rule takes it there, or the client is a browser',
+    advice:
+      'If programs should enter there by a token: add basic to the rule for the address in FORWARD_AUTH_RULES, beside a group.',
+  },
   'origin-not-listed': {
     words: 'a proxy asked about an origin that FORWARD_AUTH_ORIGINS does not list, and no credential counts there',
     advice:

@@ -69,6 +69,10 @@ export const policies = {
   'factor-pair': { free: 5, ...waits, keepSeconds: monthSeconds },
   'factor-address': { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
   'factor-end-site': endSite,
+  /** Wrong tokens by HTTP Basic. None counts for an account: tokens cannot be guessed, and a stranger must not lock a program out. */
+  'token-pair': { free: 8, ...waits, keepSeconds: monthSeconds },
+  'token-address': { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
+  'token-end-site': endSite,
   unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: monthSeconds },
 } as const satisfies Readonly<Record<string, Policy>>;
 
@@ -181,6 +185,19 @@ export function limitsOfFactor(userId: string, address: string | undefined): Lim
   return { keys, places: [place], parties: [from, place.key] };
 }
 
+/**
+ * Returns the keys under which a wrong token for a host is counted (see `Throttle.take`). They are no keys of passwords: a program with an
+ * old token must not keep its owner from the login.
+ */
+export function keysOfHostToken(nameDigest: string, { address }: Pick<Caller, 'address'>): AttemptKey<KeyKind>[] {
+  const network = networkOf(address, 64) ?? unknownAddress;
+  return [
+    keyOf('token-pair', `${nameDigest}:${network}`),
+    ...endSitesOf({ address: network, endSite: networkOf(address, 48) }).map((site) => keyOf('token-end-site', site)),
+    keyOf('token-address', network),
+  ];
+}
+
 interface ParsedKey {
   readonly kind: KeyKind;
   readonly policy: Policy;
@@ -219,7 +236,14 @@ export function liftFailures(throttle: Throttle, lifted: LiftedKeys): Promise<nu
   }, rangesOf(lifted));
 }
 
-const networkKinds = ['address', 'end-site', 'factor-address', 'factor-end-site'] as const;
+const networkKinds = [
+  'address',
+  'end-site',
+  'factor-address',
+  'factor-end-site',
+  'token-address',
+  'token-end-site',
+] as const;
 
 /** Returns the ranges that contain the keys. A key begins with its user, because each password change searches for the user's keys. */
 function rangesOf(lifted: LiftedKeys): readonly KeyRange[] | undefined {
@@ -227,12 +251,13 @@ function rangesOf(lifted: LiftedKeys): readonly KeyRange[] | undefined {
   const startsOf = (kinds: readonly KeyKind[], of: string) => kinds.map((kind) => ({ start: `${kind}:${of}` }));
   if ('address' in lifted) {
     const { address } = lifted;
-    return [...startsOf(networkKinds, address), { start: 'pair:', end: `:${address}` }];
+    const pairs = ['pair:', 'token-pair:'].map((start) => ({ start, end: `:${address}` }));
+    return [...startsOf(networkKinds, address), ...pairs];
   }
   const { userId, nameDigest } = lifted;
   return [
     ...startsOf(['name'], nameDigest),
-    ...startsOf(['pair'], `${nameDigest}:`),
+    ...startsOf(['pair', 'token-pair'], `${nameDigest}:`),
     ...(userId === undefined
       ? []
       : [...startsOf(['factor-account'], userId), ...startsOf(['account', 'browser', 'factor-pair'], `${userId}:`)]),
@@ -251,6 +276,9 @@ const keyShapes: Readonly<Record<KeyKind, RegExp>> = {
   'factor-pair': /^(?<userId>.*):[^:]*$/s,
   'factor-address': /^(?<address>.*)$/s,
   'factor-end-site': /^(?<address>.*)$/s,
+  'token-pair': /^(?<nameDigest>[^:]*):(?<address>.*)$/s,
+  'token-address': /^(?<address>.*)$/s,
+  'token-end-site': /^(?<address>.*)$/s,
 };
 
 function parseKey(key: string): ParsedKey | undefined {

@@ -26,6 +26,8 @@ export interface PersonalToken {
   readonly id: string;
   readonly name: string;
   readonly scopes: readonly string[];
+  /** The only host that takes the token, such as `https://dav.example.com`. Undefined for a token of the API. */
+  readonly host: string | undefined;
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly lastUsedAt: Date | undefined;
@@ -47,7 +49,10 @@ function checksumOf(text: string): string {
   return bytes.toString('base64url');
 }
 
-/** Tokens that users make for their programs. They carry scopes, and end at a time that their owner chooses. Only a hash is stored. */
+/**
+ * Tokens that users make for their programs. They carry scopes, and end at a time that their owner chooses. Only a hash is stored. A token
+ * for a host behind forward authentication has the host in place of scopes. Its hash covers the host, so it matches nowhere else.
+ */
 export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: PersonalTokenOptions) {
   const { database } = opened;
   const tokens = database.selectFrom('janua_access_tokens');
@@ -58,12 +63,14 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
      * Finds the account and the scopes of a valid token. A token has no session. The returned `session` was never authenticated, so that
      * code that requires a fresh proof refuses it.
      * @param addressOf returns the client's address. Called only if the use is stored
+     * @param host that the token must have been made for. Default: a token of the API
      */
-    async find(text: string, addressOf: () => string | undefined) {
+    async find(text: string, addressOf: () => string | undefined, host?: string) {
       const [, id = '', secret = '', checksum = ''] = shape.exec(text.slice(prefix.length)) ?? [];
-      if (id === '' || !isSame(checksum, checksumOf(`${prefix}${id}.${secret}`))) return undefined;
+      if (!isPersonalToken(text) || id === '' || !isSame(checksum, checksumOf(`${prefix}${id}.${secret}`)))
+        return undefined;
       const found = await lookUp(id);
-      if (found?.account === undefined || !isSame(hashSecret(secret), found.row.hash)) return undefined;
+      if (found?.account === undefined || !isSame(hashOf(secret, host), found.row.hash)) return undefined;
       const { row, account } = found;
       const time = now();
       if (account.disabled || hasForeignPassword(account) || Number(row.expires_at) <= time) return undefined;
@@ -81,13 +88,18 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
     },
 
     /**
-     * @param scopes must all belong to the credential of the request
+     * @param scopes must all belong to the credential of the request. None for a token with a `host`
      * @returns the token, which cannot be shown again
      * @throws {ChangeRefused} `too-many-kept` beyond the limit in `ground/database/tables.ts`
      */
     async create(
       { account, user, db }: Held,
-      { name, scopes, days }: { name: string; scopes: readonly string[]; days: number },
+      {
+        name,
+        scopes,
+        host,
+        days,
+      }: Pick<PersonalToken, 'name' | 'scopes'> & { readonly host?: string | undefined; readonly days: number },
     ) {
       const [id, secret, time] = [createSessionId(), createSecret(), now()];
       // Tokens are refused once the password differs from the noted one. For an account of version 0.2, none may be noted yet.
@@ -98,9 +110,9 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
         .values({
           id,
           user_id: user.id,
-          hash: hashSecret(secret),
+          hash: hashOf(secret, host),
           name,
-          scope: scopes.join(' '),
+          scope: host ?? scopes.join(' '),
           created_at: time,
           expires_at: expiresAt,
         })
@@ -130,6 +142,9 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
 
 type Row = Selectable<AccessTokensTable>;
 
+/** A token of the API has the hash of its secret alone, as in version 0.2. The secret has a fixed length, so no two inputs are the same. */
+const hashOf = (secret: string, host = '') => hashSecret(host + secret);
+
 const columns = Object.keys(rows.janua_access_tokens) as (keyof Row)[];
 
 function sessionOf({ id, user_id, scope, created_at, expires_at }: Row, account: Account, time: number): Session {
@@ -151,10 +166,14 @@ function sessionOf({ id, user_id, scope, created_at, expires_at }: Row, account:
   };
 }
 
+/** No scope of a group has a slash, so a host is no scope. */
+const isHost = (scope: string) => scope.includes('://');
+
 const fromRow = (row: Row): PersonalToken => ({
   id: row.id,
   name: row.name,
-  scopes: readNames(row.scope),
+  scopes: isHost(row.scope) ? [] : readNames(row.scope),
+  host: isHost(row.scope) ? row.scope : undefined,
   createdAt: new Date(Number(row.created_at)),
   expiresAt: new Date(Number(row.expires_at)),
   lastUsedAt: row.last_used_at === null ? undefined : new Date(Number(row.last_used_at)),

@@ -12,6 +12,8 @@ export interface Answer {
   readonly error?: string;
   /** The scope that is missing, for the challenge and the page (RFC 6750 3). */
   readonly scope?: string;
+  /** The challenge of a 401 in place of a Bearer challenge, for pages too (RFC 9110 11.6.1). */
+  readonly challenge?: string;
   /** A browser gets the login page with this message in place of an error page. */
   readonly loginPage?: {
     readonly message: LoginMessage;

@@ -112,7 +112,13 @@ export interface CallerTrace {
 
 /** The kinds of keys under which the throttle counts, in words. */
 export const throttleKeys: Readonly<
-  Record<`${'' | 'factor-'}${'account' | 'address' | 'end-site' | 'pair'}` | 'name' | 'browser', Sentence>
+  Record<
+    | `${'' | 'factor-'}${'account' | 'address' | 'end-site' | 'pair'}`
+    | `token-${'address' | 'end-site' | 'pair'}`
+    | 'name'
+    | 'browser',
+    Sentence
+  >
 > = {
   account: 'the account, from anywhere',
   name: 'the name, from anywhere',
@@ -124,6 +130,9 @@ export const throttleKeys: Readonly<
   'factor-pair': 'the codes of the account, from this address',
   'factor-address': 'codes from this address, of any account',
   'factor-end-site': 'codes from the network of the address, an IPv6 /48, of any account',
+  'token-pair': 'tokens by HTTP Basic with the name, from this address',
+  'token-address': 'tokens by HTTP Basic from this address, with any name',
+  'token-end-site': 'tokens by HTTP Basic from the network of the address, an IPv6 /48, with any name',
 };
 
 export interface KeyTrace {

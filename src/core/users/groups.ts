@@ -9,6 +9,7 @@ import type { Held } from './held.ts';
 import { limitRows } from './row-limits.ts';
 import {
   admins,
+  basic,
   groupPattern,
   machines,
   ownScopes,
@@ -269,6 +270,7 @@ export function createGroups(database: Database, options: GroupOptions) {
       if (!groupPattern.test(name))
         throw new ChangeRefused('The name of a group has at most 63 small letters, digits and hyphens.');
       if (name === machines) throw new ChangeRefused(`FORWARD_AUTH_RULES means programs by ${machines}.`);
+      if (name === basic) throw new ChangeRefused(`FORWARD_AUTH_RULES means tokens for one host by ${basic}.`);
       const row = { name, description, scopes: requireScopes(scopes), applied_by: appliedBy };
       await change(async (db) => {
         if (!(await insertNew(db.insertInto('janua_groups').values(row))))

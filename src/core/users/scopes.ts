@@ -14,6 +14,12 @@ export const ownScopes = {
 /** Stands for programs in `FORWARD_AUTH_RULES`, where names of groups stand otherwise. So no new group has this name. */
 export const machines = 'machines';
 
+/**
+ * Stands for tokens in the password of HTTP Basic, in the same place. A token is made for one host, and its user must be in a group of the
+ * rule. No new group has this name either.
+ */
+export const basic = 'basic';
+
 export const groupPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 export interface Rights {

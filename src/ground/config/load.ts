@@ -118,6 +118,10 @@ function furtherFaults(settings: Partial<Settings>): string[] {
       faults.push('FORWARD_AUTH_RULES must be such as https://app.example.com/admin=admins|ops, separated by commas.');
     else if (!originsOf([...FORWARD_AUTH_ORIGINS, PUBLIC_URL ?? '']).has(rule.origin))
       faults.push('FORWARD_AUTH_RULES must be about PUBLIC_URL, or origins that FORWARD_AUTH_ORIGINS lists.');
+    else if (rule.groups.every((group) => group === 'basic'))
+      faults.push(
+        'FORWARD_AUTH_RULES must name a group beside basic, such as https://dav.example.com=staff|basic. Its members may make tokens.',
+      );
   }
   if (TRUSTED_PROXIES?.some((name) => name !== unixSockets && parseNetwork(name) === undefined))
     faults.push(
@@ -232,7 +236,7 @@ function isContact(text: string): boolean {
 /** Without PUBLIC_URL, browsers use this machine's own address. */
 const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 
-const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));
+export const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));
 
 /** A secret may be in the file that `NAME_FILE` names, hidden from programs that can read the environment (ASVS 13.3.1). */
 const findFile = (name: string, { format }: SettingSchema, environment: NodeJS.ProcessEnv) =>

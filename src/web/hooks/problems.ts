@@ -168,7 +168,8 @@ function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply:
   }
   if (reply.statusCode === 415) reply.header('accept', acceptedBodyTypes.join(', '));
   if (!(error instanceof Refusal)) return;
-  const { status, freshProof, error: code, scope } = error.answer;
+  const { status, freshProof, error: code, scope, challenge } = error.answer;
+  if (challenge !== undefined) return void reply.header('www-authenticate', challenge);
   const lacksScope = code === insufficientScope.error;
   if (status !== 401 && !lacksScope) return;
   const { accessToken, cookie } = request.presented;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { ambiguousPath, createFindBarrier } from '../../../src/capabilities/forward-auth/rules.ts';
+import { ambiguousPath, createFindBarrier, createSaysRule } from '../../../src/capabilities/forward-auth/rules.ts';
 import { parseForwardRule } from '../../../src/ground/config/forward-rules.ts';
 import { leavingPaths, plainPaths } from './public-paths.ts';
 
@@ -111,6 +111,30 @@ describe('a rule for an application or a path', () => {
 
   test('demands only its own group for an ordinary path', () => {
     for (const path of plainPaths) assert.equal(mayOpen(path, 'staff'), true, path);
+  });
+
+  test('takes `basic` for no group, although a table of a team may have a group of that name', () => {
+    const withBasic = [parseForwardRule(`${app}=staff|basic`) ?? assert.fail()];
+    const find = createFindBarrier(withBasic);
+    assert.equal(find(app, '/', ['basic']), withBasic[0]);
+    assert.equal(find(app, '/', ['staff']), undefined);
+  });
+
+  test('says a word for an address if each rule that may decide does', () => {
+    const rulesOf = (...texts: string[]) => texts.map((text) => parseForwardRule(text) ?? assert.fail(text));
+    const saysRule = createSaysRule(rulesOf(`${app}=staff|basic`, `${app}/admin=staff`, `${app}/api=machines`));
+    for (const [uri, expected] of [
+      ['/', true],
+      ['/dav/x', true],
+      ['/admin', false],
+      ['/admin.json', false],
+      ['/api/x', false],
+      ['/x/../y', false],
+      [undefined, false],
+    ] as const)
+      assert.equal(saysRule('basic', app, uri), expected, String(uri));
+    assert.ok(saysRule('machines', app, '/api'));
+    assert.ok(!saysRule('basic', 'https://wiki.example.com', '/'));
   });
 
   test('is refused if it cannot be read', () => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import {
   atOnce,
+  keysOfHostToken,
   liftFailures,
   limitsOf,
   limitsOfFactor,
@@ -54,6 +55,22 @@ async function listed(throttle: Throttle): Promise<Record<string, number>> {
   const keys = await allFailures(throttle);
   return Object.fromEntries(keys.map(({ kind, failures }) => [kind, failures]));
 }
+
+test('wrong tokens for a host count by pair and network, under no key of passwords', () => {
+  const keysAt = (address?: string) => keysOfHostToken('ann', { address }).map(({ key }) => key);
+  assert.deepEqual(keysAt('192.0.2.1'), ['token-pair:ann:192.0.2.1', 'token-address:192.0.2.1']);
+  assert.deepEqual(keysAt('2001:db8:1:2::3'), [
+    'token-pair:ann:2001:db8:1:2::/64',
+    'token-end-site:2001:db8:1::/48',
+    'token-address:2001:db8:1:2::/64',
+  ]);
+  assert.deepEqual(keysAt(), ['token-pair:ann:unknown', 'token-address:unknown']);
+  const ofPasswords = limitsOf(annsAttempt).keys.map(({ kind }) => kind);
+  for (const { kind, policy } of keysOfHostToken('ann', { address: '2001:db8:1:2::3' })) {
+    assert.ok(!ofPasswords.includes(kind), kind);
+    assert.ok(!('stopsAt' in policy), kind);
+  }
+});
 
 describe('the policies', () => {
   test('an account waits after 10 failures, an address after 20, and an unknown address after 5', () => {

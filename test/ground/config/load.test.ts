@@ -233,6 +233,21 @@ describe('the exposure check', () => {
       assert.equal(faultsOf({ ...behindProxy, FORWARD_AUTH_ORIGINS: CORS_ORIGINS }, 'serve'), 1));
   }
 
+  test('refuses a rule that names no group beside `basic`', () => {
+    const origins = { ...behindProxy, FORWARD_AUTH_ORIGINS: 'https://dav.example.com' };
+    for (const [words, faults] of [
+      ['basic', 1],
+      ['basic|basic', 1],
+      ['staff|basic', 0],
+      ['machines|basic', 0],
+    ] as const)
+      assert.equal(
+        faultsOf({ ...origins, FORWARD_AUTH_RULES: `https://dav.example.com=${words}` }, 'serve'),
+        faults,
+        words,
+      );
+  });
+
   test('allows FORWARD_AUTH_ORIGINS only with a public URL, a trusted proxy, and HTTPS beyond this machine', () => {
     const others = { FORWARD_AUTH_ORIGINS: 'https://app.example.com, http://localhost:3000' };
     assert.equal(faultsOf({ ...behindProxy, ...others }, 'serve'), 0);
