@@ -11,6 +11,7 @@ import {
 } from 'node:http';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileLimit } from '../../scripts/file-limit.ts';
 import { createMigratedWorkplace, type Running, type Workplace } from '../commands/janua-command.ts';
@@ -82,7 +83,7 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
     `DNS:${authHost},DNS:${appHost},DNS:${wikiHost}`,
   );
   const ca = await readFile(certificate.certificate);
-  const app = resources.use(await startApplication());
+  const app = resources.use(await startApplication(workplace.folder));
 
   const tlsPort = await findFreePort();
   const authOrigin = `https://${authHost}:${tlsPort}`;
@@ -93,7 +94,7 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
     ['serve'],
     {
       ...{ PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: `${appOrigin},${wikiOrigin}` },
-      FORWARD_AUTH_RULES: `${appOrigin}/bosses=bosses`,
+      FORWARD_AUTH_RULES: `${appOrigin}/bosses=bosses,${appOrigin}/dav=staff|basic`,
     },
     fileLimit,
   );
@@ -183,8 +184,13 @@ async function listenHere(server: Server): Promise<AsyncDisposable & { readonly 
   };
 }
 
-/** An application that knows nothing of Janua. It answers with the request that it received. */
-async function startApplication(): Promise<AsyncDisposable & { readonly port: number; readonly seen: Seen[] }> {
+/**
+ * An application that knows nothing of Janua. It answers with the request that it received.
+ * @param folder whose files are under `/dav/files/`
+ */
+async function startApplication(
+  folder: string,
+): Promise<AsyncDisposable & { readonly port: number; readonly seen: Seen[] }> {
   const seen: Seen[] = [];
   const server = createServer(async (incoming, outgoing) => {
     const { method = '', url = '', rawHeaders } = incoming;
@@ -194,6 +200,12 @@ async function startApplication(): Promise<AsyncDisposable & { readonly port: nu
     const shown = { method, url, headers, body: await text(incoming) };
     seen.push(shown);
     outgoing.setHeader('content-type', 'application/json; charset=utf-8');
+    const [, file] = /^\/dav\/files\/([^?]*)/.exec(url) ?? [];
+    if (file !== undefined) {
+      const content = await readFile(join(folder, file)).catch(() => undefined);
+      outgoing.writeHead(content === undefined ? 404 : 200).end(content);
+      return;
+    }
     if (url.startsWith('/refused')) outgoing.writeHead(401, { 'www-authenticate': 'Basic realm="the application"' });
     outgoing.end(JSON.stringify(shown));
   });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { connect } from 'node:tls';
+import { promisify } from 'node:util';
 import type { Browser, BrowserContext, BrowserContextOptions, Request } from 'playwright-core';
 import { openBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
@@ -13,6 +15,7 @@ import { leavingPaths, plainPaths } from '../capabilities/forward-auth/public-pa
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
 import { isLong } from '../long.ts';
+import { findProgram } from '../servers/find-program.ts';
 import { findFreePort } from '../servers/throw-away-server.ts';
 import {
   bea,
@@ -267,16 +270,16 @@ export function testFronted(name: WebServerName): void {
       /** The cookies that an answer sets, as the next request sends them. */
       const kept = ({ headers }: Told) => (headers['set-cookie'] ?? []).map((one) => one.split(';', 1)[0]).join('; ');
 
-      /** Gets a cookie of another application, which has its own proxy and the same Janua. */
-      async function getWikiCookie(): Promise<string> {
-        const { wikiOrigin, askAsProxy, send } = deployed;
+      /** Gets a cookie of an application, such as of another one that has its own proxy and the same Janua. */
+      async function getCookieOf(origin: string): Promise<string> {
+        const { askAsProxy, send } = deployed;
         const session = kept(await logIn('/auth/token'));
-        const said = { 'x-forwarded-proto': 'https', 'x-forwarded-host': new URL(wikiOrigin).host };
+        const said = { 'x-forwarded-proto': 'https', 'x-forwarded-host': new URL(origin).host };
         const verify = (uri: string, headers: Record<string, string>) =>
           askAsProxy('/auth/verify', { ...said, 'x-forwarded-uri': uri, ...headers });
         const way = await verify('/x', navigating);
         const back = await send(String(way.headers.location), { ...navigating, cookie: session });
-        const uri = String(back.headers.location).slice(wikiOrigin.length);
+        const uri = String(back.headers.location).slice(origin.length);
         const arrived = await verify(uri, { ...navigating, cookie: kept(way) });
         const cookie = kept(arrived);
         assert.equal((await verify('/x', { cookie })).status, 200);
@@ -530,9 +533,95 @@ export function testFronted(name: WebServerName): void {
         }
       });
 
+      /** Gets a token for the application, by Basic. */
+      async function getHostToken(): Promise<string> {
+        const headers = { authorization: `Bearer ${await getToken()}`, 'content-type': 'application/json' };
+        const fields = { name: 'Calendar', host: deployed.appOrigin, expires_in_days: 1 };
+        const made = await deployed.send(`${deployed.authOrigin}/api/account/tokens`, headers, JSON.stringify(fields));
+        assert.equal(made.status, 201, made.body);
+        return JSON.parse(made.body).token;
+      }
+
+      const basic = (secret: string) => ({
+        authorization: `Basic ${Buffer.from(`${ann.username}:${secret}`).toString('base64')}`,
+      });
+
+      test('lets programs in by Basic where a rule takes it, and never gets their token', async () => {
+        const { appOrigin, send, seen } = deployed;
+        const token = await getHostToken();
+        const before = seen.length;
+        for (const headers of [{}, basic('wrong'), basic(password)]) {
+          const refused = await send(`${appOrigin}/dav/x`, headers);
+          const challenge = refused.headers['www-authenticate'];
+          assert.deepEqual([refused.status, challenge], [401, 'Basic realm="janua", charset="UTF-8"']);
+        }
+        for (const path of ['/x', '/bosses', '/dav/../x'])
+          assert.equal((await send(appOrigin + path, basic(token))).status, 401, path);
+        const browser = await send(`${appOrigin}/dav/x`, { ...navigating, ...basic(token) });
+        assert.equal(browser.status, 303);
+        assert.equal(seen.length, before);
+        const posted = await send(`${appOrigin}/dav/x`, basic(token), 'a=b');
+        assert.deepEqual(told(shown(posted.body)), asAnn);
+        // A client sends it to public paths, too. In base64, a token has another spelling after each length of a name.
+        for (const name of ['a', 'an', 'ann']) {
+          const authorization = `Basic ${Buffer.from(`${name}:${token}`).toString('base64')}`;
+          assert.equal((await send(`${appOrigin}/public/x`, { authorization })).status, 200);
+        }
+        // With a cookie beside it, the application gets no Basic either.
+        assert.equal(
+          (await send(`${appOrigin}/dav/x`, { ...basic('own'), cookie: await getCookieOf(appOrigin) })).status,
+          200,
+        );
+        const got = seen.slice(before);
+        assert.equal(got.length, 5);
+        assert.ok(!got.some(({ headers }) => headers.some(([header]) => /^authorization$/i.test(header))));
+      });
+
+      test('answers 429 to too many wrong tokens, and goes on with the right one', async () => {
+        const { appOrigin, send } = deployed;
+        const token = await getHostToken();
+        const statuses = new Set<number>();
+        for (let round = 0; round < 12; round++)
+          statuses.add((await send(`${appOrigin}/dav/x`, basic(`wrong-${round}`))).status);
+        assert.deepEqual([...statuses], [401, 429]);
+        assert.equal((await send(`${appOrigin}/dav/x`, basic(token))).status, 200);
+      });
+
+      test('is a WebDAV server to curl, and a repository to git', {
+        skip: !(findProgram('curl') && findProgram('git')) && 'no curl or git was found',
+      }, async () => {
+        const { appOrigin, workplace, certificate, seen } = deployed;
+        const token = await getHostToken();
+        const secret = `${encodeURIComponent(ann.username)}:${token}`;
+        const env = {
+          ...{ PATH: process.env.PATH, HOME: workplace.folder, GIT_TERMINAL_PROMPT: '0' },
+          ...{ GIT_SSL_CAINFO: certificate.certificate, GIT_CONFIG_NOSYSTEM: '1' },
+        };
+        const run = async (program: string, ...args: string[]) =>
+          (await promisify(execFile)(program, args, { cwd: workplace.folder, env, timeout: 60_000 })).stdout;
+        const name = `${ann.username}:${token}`;
+        // Without `--basic`, curl sends the token only after the challenge.
+        const asked = ['--silent', '--cacert', certificate.certificate, '--anyauth', '--user', name];
+        const got = await run('curl', ...asked, '--request', 'PROPFIND', `${appOrigin}/dav/calendar/`);
+        assert.deepEqual([shown(got).method, told(shown(got))], ['PROPFIND', asAnn]);
+
+        await run('git', 'init', '--quiet', 'work');
+        await writeFile(join(workplace.folder, 'work', 'read.me'), 'Hello');
+        const author = ['-c', 'user.name=Ann', '-c', `user.email=${ann.username}`];
+        await run('git', '-C', 'work', 'add', 'read.me');
+        await run('git', '-C', 'work', ...author, 'commit', '--quiet', '--message', 'First');
+        await run('git', 'clone', '--quiet', '--bare', 'work', 'one.git');
+        await run('git', '-C', 'one.git', 'update-server-info');
+        const address = `${appOrigin}/dav/files/one.git`;
+        await assert.rejects(run('git', 'clone', '--quiet', address, 'without'), /could not read Username/);
+        await run('git', 'clone', '--quiet', address.replace('https://', `https://${secret}@`), 'copy');
+        assert.equal(await readFile(join(workplace.folder, 'copy', 'read.me'), 'utf8'), 'Hello');
+        assert.ok(!JSON.stringify(seen).includes(btoa(name).slice(-30)));
+      });
+
       test('refuses the cookie of another application, whatever host the client names', async () => {
         const { appOrigin, wikiOrigin, send, sendTarget, seen } = deployed;
-        const cookie = await getWikiCookie();
+        const cookie = await getCookieOf(wikiOrigin);
         const { host } = new URL(wikiOrigin);
         const before = seen.length;
         // The first line of a request selects the site of the web server, not Host (RFC 9112 section 3.2.2).
@@ -616,7 +705,7 @@ export function testFronted(name: WebServerName): void {
               asked.map(async ([who, headers, body]) => {
                 const { status } = await send(`${wikiOrigin}/x`, headers, body);
                 assert.ok(status >= 400, `${who}: ${status}`);
-                if (name === 'nginx') assert.equal(status, 503, who);
+                if (name === 'nginx') assert.equal(status, title === 'answers 429' ? 429 : 503, who);
               }),
             );
             assert.equal(seen.length, heard);
@@ -627,7 +716,7 @@ export function testFronted(name: WebServerName): void {
         if (name === 'nginx')
           test('does not have its answer replaced by that of Janua when a user signs in between two checks', async () => {
             const { wikiOrigin, send, seen } = deployed;
-            const cookie = await getWikiCookie();
+            const cookie = await getCookieOf(wikiOrigin);
             const authorization = `Bearer ${await getToken()}`;
             standIn.answer = standIn.passOn;
             for (const credential of [{ cookie }, { authorization }])
