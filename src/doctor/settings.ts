@@ -1,5 +1,7 @@
 import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
-import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
+import { basic } from '../core/users/scopes.ts';
+import { parseForwardRule } from '../ground/config/forward-rules.ts';
+import { isPlainBeyond, loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import { type Settings, settingSchemas } from '../ground/config/settings.ts';
 import { describeUnknown, findUnknownSettings } from '../ground/config/unknown-settings.ts';
 import { type Fault, faultsOf } from '../ground/faults/misconfiguration.ts';
@@ -35,7 +37,21 @@ export async function* checkSettings(): Check<ReadSettings> {
       'TRUSTED_PROXIES names unix, which does not count, because `janua serve` listens on a port.',
       'Remove it, unless an app with Janua inside listens on a Unix socket only. Janua then trusts every program that may open the socket.',
     );
+  yield* checkHostTokens(settings);
   return { settings, faulty };
+}
+
+/** Lists the hosts that programs open by HTTP Basic, because their proxy must keep the tokens from the application. */
+async function* checkHostTokens({ FORWARD_AUTH_RULES }: Settings): Check {
+  const rules = FORWARD_AUTH_RULES.flatMap((text) => parseForwardRule(text) ?? []);
+  const origins = new Set(rules.filter(({ groups }) => groups.includes(basic)).map(({ origin }) => origin));
+  for (const origin of origins)
+    yield isPlainBeyond(origin)
+      ? warning(
+          `Tokens for ${origin} cross the network in the clear, because FORWARD_AUTH_RULES takes them there by HTTP Basic over plain http.`,
+          'Use https there, or remove basic from the rule.',
+        )
+      : ok(`Programs open ${origin} by HTTP Basic, with a token for it alone, which its proxy must drop.`);
 }
 
 /** Finds the settings that a fault names. The message begins with the setting at fault, and may name another that it needs. */

@@ -539,6 +539,18 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly(half.complaints('users'), /^wrong: USERS_TABLE and USERS_COLUMNS go together/);
     });
 
+    test('lists the hosts that programs open by HTTP Basic, and warns of plain http', async () => {
+      await using workplace = await createWorkplace();
+      const hosts = ['https://dav.example.com', 'http://cal.example.com'];
+      const tokens = await examine(workplace, {
+        ...{ PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1', ALLOW_PLAIN_HTTP: 'on' },
+        FORWARD_AUTH_ORIGINS: hosts.join(),
+        FORWARD_AUTH_RULES: hosts.map((host) => `${host}=staff|basic`).join(),
+      });
+      assertOnly(tokens.complaints('settings'), /^warning: Tokens for http:\/\/cal\.example\.com cross the network/);
+      assert.match(tokens.praise('settings'), /Programs open https:\/\/dav\.example\.com by HTTP Basic/);
+    });
+
     test('and says how PUBLIC_URL determines the accepted origin and passkeys', async () => {
       await using workplace = await createWorkplace();
       const https = await examine(workplace, {
