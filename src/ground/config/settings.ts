@@ -153,7 +153,7 @@ export const settingSchemas = {
     'Origins of the applications for which a proxy asks `/auth/verify`, such as `https://app.example.com`, separated by commas. Needs `PUBLIC_URL` and `TRUSTED_PROXIES`.',
   ),
   FORWARD_AUTH_RULES: list({ examples: ['https://wiki.example.com=staff, https://app.example.com/admin=admins|ops'] })(
-    'Which groups may open an application, or a path of it: `ORIGIN=GROUP` or `ORIGIN/PATH=GROUP|GROUP`, separated by commas. The longest path decides. Without a rule, every user may. `machines` in place of a group lets programs in.',
+    'Which groups may open an application, or a path of it: `ORIGIN=GROUP` or `ORIGIN/PATH=GROUP|GROUP`, separated by commas. The longest path decides. Without a rule, every user may. `machines` in place of a group lets programs in, `basic` beside a group those that speak HTTP Basic.',
   ),
   CLIENT_ID_METADATA: list({ examples: ['claude.ai, vscode.dev', 'any'] })(
     'Which applications may introduce themselves by a document at the address that is their `client_id`, as those of MCP do: hosts of such addresses, separated by commas, or `any`. Without it: none.',

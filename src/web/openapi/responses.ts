@@ -100,7 +100,10 @@ export function redirect(description: string): Response {
 export const header = (name: string, description: string) => ({ [name]: { type: 'string', description } });
 
 const headers: Readonly<Record<string, Record<string, object>>> = {
-  401: header('WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)'),
+  401: header(
+    'WWW-Authenticate',
+    'A Bearer challenge (RFC 6750 3), or one of Basic (RFC 7617 2) for a host that takes it',
+  ),
   403: header('WWW-Authenticate', 'A Bearer challenge with `insufficient_scope`, if a scope is missing (RFC 6750 3)'),
   415: header('Accept', 'The accepted types of bodies'),
   429: header('Retry-After', 'Seconds to wait'),
