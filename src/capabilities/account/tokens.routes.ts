@@ -60,8 +60,7 @@ export function addTokens(app: App, parts: () => Parts): void {
       host: {
         maxLength: 300,
         description:
-          'The origin of an application behind a proxy, whose rule says `basic`. Only there the token is taken, as the password of HTTP Basic, and it has no scope',
-        examples: ['https://dav.example.com'],
+          'The origin of an application behind a proxy, whose rule says `basic`, such as `https://dav.example.com`. The token then opens that host alone, as the password of HTTP Basic, and has no scope',
       },
       expires_in_days: {
         required: true,
