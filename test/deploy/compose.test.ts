@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
+import { BlockList } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -30,6 +31,11 @@ interface ComposeFile {
   readonly services: Readonly<Record<'janua' | 'caddy' | 'postgres' | 'valkey', Service>>;
   readonly secrets: Readonly<Record<string, { readonly file: string }>>;
   readonly configs: { readonly caddyfile: { readonly content: string } };
+  readonly networks: {
+    readonly front: {
+      readonly ipam: { readonly config: readonly Record<'subnet' | 'ip_range' | 'gateway', string>[] };
+    };
+  };
 }
 
 /** Reads the file as Compose does with these variables. @see https://docs.docker.com/reference/compose-file/interpolation/ */
@@ -63,6 +69,20 @@ async function startJanua(workplace: Workplace, { services, secrets }: ComposeFi
     TRUSTED_PROXIES: '127.0.0.1',
   });
 }
+
+test('no other container can get the address of Caddy, which Janua trusts', async () => {
+  const { services, networks } = await readCompose();
+  const { ipv4_address: address = '' } = Object(services.caddy).networks.front;
+  const [config = assert.fail()] = networks.front.ipam.config;
+  const has = (network: string) => {
+    const [base = '', length] = network.split('/');
+    const list = new BlockList();
+    list.addSubnet(base, Number(length));
+    return list.check(address);
+  };
+  assert.deepEqual([has(config.subnet), has(config.ip_range), address === config.gateway], [true, false, false]);
+  assert.ok(services.janua.environment.TRUSTED_PROXIES?.includes(address));
+});
 
 test('Caddy has the same configuration under Compose as on a machine', async () => {
   const { configs } = await readCompose({ AUTH_HOST: 'auth.example.com' });

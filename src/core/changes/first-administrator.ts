@@ -18,7 +18,7 @@ export const noteNamedAdministrators = (database: Database, now: number): Promis
   setTime(database, namedBySetting, now);
 
 /**
- * Tells whether there never was an administrator. Janua keeps the last member of `admins`, so a database that ever had a member has one.
+ * Tells whether there never was an administrator who could sign in. Janua keeps the last of these, so a database that ever had one has one.
  * The administrator of the demo does not count, because users of the demo cannot sign in elsewhere.
  * @param db the transaction of `inGroupsTransaction`, during which no other administrator is made
  */
