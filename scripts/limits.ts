@@ -245,7 +245,7 @@ const limits: readonly Limit[] = [
   ],
   ['account', 'pages that list what it has, at once', accountPages.ofOne, 'wait for a turn'],
   ['machine', 'pages that list what an account has, at once', accountPages.atOnce, 'wait for a turn'],
-  ['machine', 'such pages that wait', accountPages.waiting, '503 for the last of the account with the most'],
+  ['machine', 'such pages that wait', accountPages.waiting, '503 for the last of the network with the most'],
   ['machine', 'pages of administration, and lifts of waits, at once', adminPages.atOnce, 'wait for a turn'],
   [
     'machine',

@@ -3,6 +3,7 @@ import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify
 import { insufficientUserAuthentication } from '../core/access/fresh-proof.ts';
 import { type Answer, type FieldFault, InvalidFields, Refusal } from '../core/access/refusal.ts';
 import { createTurns } from '../ground/faults/turns.ts';
+import { endSiteOf } from '../ground/text/networks.ts';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { signedInOf } from './hooks/credentials.ts';
 import { exampleOf, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
@@ -112,7 +113,9 @@ export async function readPage<Model>(
   if (scope === undefined && !takesTurn) return read();
   const { id } = signedInOf(request).user;
   const turns = scope === undefined ? accountTurns : adminTurns;
-  const work = { places: [{ key: id, atOnce: adminPages.ofOne }], parties: [id] };
+  // Anybody may have many accounts, but few have many networks.
+  const parties = scope === undefined ? [endSiteOf(request.caller.address), id] : [id];
+  const work = { places: [{ key: id, atOnce: adminPages.ofOne }], parties };
   const inTurn = async () => {
     await setImmediate();
     return read();

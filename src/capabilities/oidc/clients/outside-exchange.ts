@@ -29,6 +29,9 @@ parentPort?.on('message', async ({ id, call }: Order) => {
 
 parentPort?.postMessage({ id: readyId } satisfies Outcome);
 
+/** Most interim responses (RFC 9110 15.2) of a host. Each would take the time of the thread. */
+const mostInterim = 8;
+
 async function exchange(call: Call, signal: AbortSignal): Promise<Omit<Outcome, 'id'>> {
   const { url, method, headers, body, address, milliseconds, mostBytes } = call;
   const family = isIP(address);
@@ -51,6 +54,11 @@ async function exchange(call: Call, signal: AbortSignal): Promise<Omit<Outcome, 
     sent.on('error', () => {});
     sent.end(body);
     sent.once('upgrade', (_response, socket) => socket.destroy());
+    let interim = 0;
+    sent.on('information', () => {
+      interim += 1;
+      if (interim > mostInterim) sent.destroy(new Error('the host sends too many interim responses'));
+    });
     const [response] = (await once(sent, 'response', { signal })) as [IncomingMessage];
     return { response: await read(response, mostBytes, signal) };
   } catch (error) {

@@ -167,6 +167,23 @@ describe('the guarded fetch', () => {
     await assert.rejects(fetch(`http://127.0.0.1:${await server.port}/`), { name: 'TimeoutError' });
   });
 
+  test('takes few interim responses before the response', async () => {
+    const answer = (count: number) =>
+      `${'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'.repeat(count)}HTTP/1.1 204 No Content\r\n\r\n`;
+    for (const [count, isTaken] of [
+      [8, true],
+      [9, false],
+    ] as const) {
+      using server = listenRaw((socket) => {
+        socket.on('error', () => {});
+        socket.once('data', () => socket.end(answer(count)));
+      });
+      const fetched = createFetch({ privateHosts: ['127.0.0.1'] })(`http://127.0.0.1:${await server.port}/`);
+      if (isTaken) assert.equal((await fetched).status, 204);
+      else await assert.rejects(fetched);
+    }
+  });
+
   test('calls no private address, whether it is written, or a name resolves to it', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
     const { port } = server;
