@@ -1,20 +1,26 @@
 import { open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { ChangeRefused } from '../core/users/change-refused.ts';
-import { type ImportOptions, importRows, noRows } from '../core/users/import-rows.ts';
+import { noRows } from '../core/users/import-batches.ts';
+import { commandColumns } from '../core/users/import-columns.ts';
+import { importRows, type RowOptions } from '../core/users/import-rows.ts';
 import { labelOf } from '../core/users/imports.ts';
 import { mayNotRead } from '../ground/config/account-name.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
-import { printable } from '../ground/text/printable.ts';
-import { administer } from './administer.ts';
+import { administer, operator } from './administer.ts';
+import { createTerminal, describeWaiting, summarize, toGoOn, watchSignals } from './import-terminal.ts';
 import { requireOwnUsers } from './users.ts';
 
+interface ImportFlags {
+  readonly dryRun?: boolean;
+  readonly invite?: boolean;
+  readonly map?: readonly string[];
+}
+
 /** Imports users from a file. A signal ends the import after its batch. The next run continues, because existing users stay as they are. */
-export const importUsers = (
-  path: string,
-  { dryRun = false, invite = false }: { readonly dryRun?: boolean; readonly invite?: boolean },
-) =>
+export const importUsers = (path: string, { dryRun = false, invite = false, map }: ImportFlags) =>
   administer('janua users import', async ({ importUsers, imports, groups }, caller) => {
+    const columns = map && readMap(map);
     const addUsers = requireOwnUsers(importUsers);
     const { begin, countWaiting } = requireOwnUsers(imports);
     const made = begin(path === '-' ? '' : labelOf(basename(path)), invite);
@@ -22,32 +28,43 @@ export const importUsers = (
     const { input, progress } = await openInput(path);
     const terminal = createTerminal();
     const counts = noRows();
-    let isStopped = false;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => {
-        isStopped = true;
-      });
-    const options: ImportOptions = {
+    const isStopped = watchSignals();
+    const options: RowOptions = {
       knownGroups,
+      columns,
+      operator: operator(),
       // Each batch is one event: an event for each user would hide every other event of the day.
       addUsers: (users, refuse) => addUsers(users, { import: made, actor: { caller }, isRehearsal: dryRun }, refuse),
       refuse: (line, { message }) => terminal.print(`line ${line}: ${message}`),
+      onLeftOut: (column) => terminal.print(`The column ${column} is not read.`),
       onBatch: (rows) => terminal.showProgress(rows, progress()),
-      isStopped: () => isStopped,
+      isStopped,
     };
     try {
       await importRows(input, options, counts);
     } finally {
       terminal.clear();
     }
-    const { rows, added, refused } = counts;
-    const summary =
-      `${isStopped ? 'Stopped. Run it again to go on. ' : ''}${dryRun ? 'To be added' : 'Added'}: ${added}. ` +
-      `There already: ${rows - added - refused}. Refused: ${refused}.` +
-      (invite && !dryRun ? ` Waiting for an invitation by the server: ${await countWaiting(made.id)}.` : '');
-    if (refused > 0 || isStopped) throw new ChangeRefused(summary);
+    const waiting = invite && !dryRun ? ` ${describeWaiting(await countWaiting(made.id))}` : '';
+    const summary = `${isStopped() ? toGoOn : ''}${summarize(counts, dryRun)}${waiting}`;
+    if (counts.refused > 0 || isStopped()) throw new ChangeRefused(summary);
     return summary;
   });
+
+/** Reads the columns of `--map`, each with its name here. @throws {Misconfiguration} */
+function readMap(entries: readonly string[]): ReadonlyMap<string, string> {
+  const columns = new Map<string, string>();
+  for (const entry of entries) {
+    const cut = entry.lastIndexOf('=');
+    const [theirs, ours] = [entry.slice(0, Math.max(0, cut)), entry.slice(cut + 1)];
+    if (theirs === '' || !commandColumns.some((column) => column === ours))
+      throw new Misconfiguration(`--map must be COLUMN=NAME, where NAME is one of: ${commandColumns.join(', ')}.`);
+    if (columns.has(theirs) || [...columns.values()].includes(ours))
+      throw new Misconfiguration(`--map names ${columns.has(theirs) ? theirs : ours} twice.`);
+    columns.set(theirs, ours);
+  }
+  return columns;
+}
 
 /** @param path `-` for standard input */
 async function openInput(path: string) {
@@ -64,26 +81,4 @@ async function openInput(path: string) {
       throw new Misconfiguration(`${mayNotRead(path)} Pass it on: ./bin/janua users import - < ${path}`);
     throw new Misconfiguration(`${resolve(path)} cannot be read (${code}).`);
   }
-}
-
-const barWidth = 30;
-
-/** Prints lines, and the progress below them if standard error is a terminal. */
-function createTerminal() {
-  const { stderr } = process;
-  const clear = () => stderr.isTTY && stderr.write('\r\u001b[K');
-  return {
-    clear,
-    print(text: string): void {
-      clear();
-      stderr.write(`${printable(text)}\n`);
-    },
-    /** @param share of the file that was read, up to 1 */
-    showProgress(rows: number, share: number | undefined): void {
-      if (!stderr.isTTY) return;
-      const full = Math.round((share ?? 0) * barWidth);
-      const bar = share === undefined ? '' : `[${'#'.repeat(full)}${' '.repeat(barWidth - full)}] `;
-      stderr.write(`\r${bar}${rows.toLocaleString('en')} rows`);
-    },
-  };
 }

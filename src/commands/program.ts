@@ -178,6 +178,11 @@ function addUsers(program: Command): void {
     .action(from(usersFile, 'listUsers'));
   add(users, 'import <file>', 'add users from CSV or JSON lines, with their password hashes; - reads standard input')
     .option('--dry-run', 'only show which rows would be refused')
+    .option(
+      '--map <column=name>',
+      'a column of the file, and its name here, such as email=username; other columns are left out; may be repeated',
+      collect,
+    )
     .option('--invite', 'mail an invitation to each added user without a password, as the limits of mail allow')
     .action(from(() => import('./import.ts'), 'importUsers'));
   const importsFile = () => import('./imports.ts');

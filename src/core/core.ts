@@ -310,7 +310,9 @@ export async function createCore(options: CoreOptions) {
     inviteLinks,
     importInvitations: registry && createImportInvitations(inviting),
     importUsers:
-      registry && imports && createImportUsers(database, registry, groups, imports, audit, () => ports.listClients()),
+      registry &&
+      imports &&
+      createImportUsers(database, registry, groups, imports, audit, () => ports.listClients(), ports.listImportPorts),
     shownSettings: showSettings(settings, overrides.given),
     loadKey: (name: KeyName) => loadKey(database, name),
     /** Replaces a key with a new one. This process keeps using the old one. */

@@ -11,6 +11,7 @@ import type { RenewedSession, Session } from './sessions/sessions.ts';
 import type { AuthenticationMethod } from './sessions/store.ts';
 import type { Account } from './users/account.ts';
 import type { Held } from './users/held.ts';
+import type { ImportPort } from './users/imported-user.ts';
 import type { User } from './users/user.ts';
 
 /** The functions of the capability sign-in, which every server has (see `Ports`). */
@@ -151,6 +152,7 @@ export interface Ports {
   /** Lists the ways to sign in to an account besides its password, by name. */
   listOtherSignIns?(account: Account, language: string): Promise<readonly string[]>;
   listIdentities?(user: User): Promise<readonly LinkedIdentity[]>;
+  readonly imports?: ImportPort;
   /**
    * Lists the applications with access to data of the user, the latest first.
    * @param limit default: all
@@ -297,6 +299,7 @@ export function joinPorts(offered: readonly Ports[]) {
     listTokenHosts: (user: User) => offered.flatMap((ports) => ports.listTokenHosts?.(user) ?? []),
     listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
     listClients: () => listAll((ports) => ports.listClients?.()),
+    listImportPorts: () => offered.flatMap(({ imports = [] }) => imports),
     findMachine: async (accessToken: string, resource?: string) => find('findMachine')?.(accessToken, resource),
     isPasskeyOffered: async (signedIn: SignedIn) => (await find('isPasskeyOffered')?.(signedIn)) ?? false,
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>

@@ -225,3 +225,61 @@ test('an import invites its users by the server, and is refused at once without 
   const { invited, waiting } = JSON.parse((await workplace.run(['users', 'imports', '--json'])).stdout);
   assert.deepEqual([invited, waiting], [0, 1]);
 });
+
+test('columns of another program are mapped, and others are left out', async () => {
+  await using workplace = await createMigratedWorkplace();
+  // As Auth0 writes them.
+  const auth0 = { email_verified: true, email: 'Ann@Example.com', passwordHash: demoHash, tenant: 'x', disabled: true };
+  const rows = [
+    { ...auth0, user_id: 'auth0|5f7c8ec7c33c6c004bbafe82', username: 'annie' },
+    { ...auth0, user_id: `samlp|${'x'.repeat(40)}`, email: 'bob@example.com' },
+    { ...auth0, email_verified: 'perhaps', email: 'cid@example.com' },
+    { ...auth0, user_id: 'auth0|5f7c8ec7c33c6c004bbafe82', email: 'dee@example.com' },
+    { ...auth0, email_verified: false, email: 'eve@example.com', __proto__x: 1 },
+  ];
+  const maps = ['email=username', 'email_verified=verified', 'passwordHash=password_hash', 'user_id=sub'];
+  const command = ['users', 'import', '-', ...maps.flatMap((map) => ['--map', map])];
+  const input = rows.map((row) => JSON.stringify(row)).join('\n');
+  const { code, stderr } = await workplace.run(command, { input });
+  assert.equal(code, 1);
+  assert.deepEqual(stderr.trimEnd().split('\n'), [
+    'The column tenant is not read.',
+    'The column username is not read.',
+    'line 2: A sub has at most 36 letters, digits, dots, hyphens, underscores and bars, and begins with a letter or a digit.',
+    'line 3: verified must be true or false.',
+    'line 4: The sub is in line 1 too.',
+    'The column __proto__x is not read.',
+    'Added: 2. There already: 0. Refused: 3.',
+  ]);
+  const listed = (await workplace.run(['users', 'list', '--json'])).stdout.trim().split('\n');
+  assert.deepEqual(
+    listed.map((line) => JSON.parse(line)).map(({ username, addressVerified }) => [username, addressVerified]),
+    [
+      ['ann@example.com', true],
+      ['eve@example.com', false],
+    ],
+  );
+  const again = await workplace.run(command, { input: JSON.stringify(rows[0]) });
+  assert.match(again.stdout, /^Added: 0\. There already: 1\. Refused: 0\.\n$/);
+  const other = await workplace.run(command, { input: JSON.stringify({ ...rows[0], user_id: 'auth0|1' }) });
+  assert.match(other.stderr, /^line 1: There is a user ann@example\.com already, whose sub is not auth0\|1/m);
+  const csv = 'Mail;Given Name;id\nfay@example.com;Fay;7\n';
+  const named = ['--map', 'Mail=username', '--map', 'Given Name=first_name'];
+  const mapped = await workplace.run(['users', 'import', '-', ...named], { input: csv });
+  assert.deepEqual(mapped, {
+    code: 0,
+    stdout: 'Added: 1. There already: 0. Refused: 0.\n',
+    stderr: 'The column id is not read.\n',
+  });
+  for (const [maps, reason] of [
+    [['email'], /--map must be COLUMN=NAME, where NAME is one of: username, .*, sub\./],
+    [['=username'], /--map must be/],
+    [['email=admin'], /--map must be/],
+    [['a=username', 'b=username'], /--map names username twice/],
+    [['a=username', 'a=sub'], /--map names a twice/],
+  ] as const) {
+    const refused = await workplace.run(['users', 'import', '-', ...maps.flatMap((map) => ['--map', map])], { input });
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, reason);
+  }
+});

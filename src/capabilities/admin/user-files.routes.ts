@@ -4,9 +4,10 @@ import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts
 import { Refusal } from '../../core/access/refusal.ts';
 import { holdsAll } from '../../core/access/rights.ts';
 import type { Core } from '../../core/core.ts';
-import { Unreadable } from '../../core/users/change-refused.ts';
+import { type ChangeRefused, Unreadable } from '../../core/users/change-refused.ts';
+import { noRows } from '../../core/users/import-batches.ts';
 import { exportLines, importColumns } from '../../core/users/import-columns.ts';
-import { type ImportOptions, importRows, noRows } from '../../core/users/import-rows.ts';
+import { importRows, type RowOptions } from '../../core/users/import-rows.ts';
 import { labelOf, longestLabel } from '../../core/users/imports.ts';
 import { createTurns } from '../../ground/faults/turns.ts';
 import { tag } from '../../web/admin-pages.ts';
@@ -143,12 +144,13 @@ function addImport(app: App, parts: () => Parts, mayInvite: boolean): void {
       const refusedLines: number[] = [];
       const refused: RefusedRow[] = [];
       const tell = tellOf(request);
-      const refuse = (line: number, reason: Unreadable) => {
+      const refuse = (line: number, reason: ChangeRefused) => {
         refusedLines.push(line);
-        if (refused.length < mostRefusals) refused.push({ line, detail: reason.explain(tell) });
+        const detail = reason instanceof Unreadable ? reason.explain(tell) : reason.message;
+        if (refused.length < mostRefusals) refused.push({ line, detail });
       };
       const work = { places: [], parties: [signedInOf(request).user.id] };
-      const options: ImportOptions = {
+      const options: RowOptions = {
         knownGroups: new Set(await groups.names()),
         addUsers: (users, refuseUser) =>
           batchTurns.take(

@@ -5,6 +5,7 @@ import { defineCapability } from '../capability.ts';
 import { mayUse } from './clients/library-client.ts';
 import { composeOidc } from './composition.ts';
 import { events } from './events.ts';
+import { importedSubjects } from './subjects.ts';
 
 /** OpenID Connect: applications sign their users in with Janua. */
 export const oidc = defineCapability({
@@ -44,6 +45,7 @@ export const oidc = defineCapability({
       countApplications: parts.applications.count,
       exportDataOf: async (user) => ({ sub: await parts.findSubject(user) }),
       listClients: parts.clients.listNames,
+      imports: importedSubjects,
       listOpen: async (user) =>
         (await parts.clients.listNames())
           .filter((client) => mayUse({ clientId: client.id, groups: client.groups }, user))

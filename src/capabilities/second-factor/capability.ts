@@ -73,6 +73,7 @@ export const secondFactor = defineCapability({
         const names = passkeys.map(({ aaguid }) => nameProvider(aaguid) || plainName);
         return [...names, ...(totp === undefined ? [] : [words.security.app])];
       },
+      imports: factors.totp.imports,
       mails: descriptions,
       clean: () => factors.totp.removeExpired(now()),
     };

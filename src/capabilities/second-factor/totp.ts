@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Core } from '../../core/core.ts';
 import type { Held } from '../../core/users/held.ts';
+import type { ImportPort } from '../../core/users/imported-user.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { encryptionContext, hasEncrypted } from '../../ground/database/encrypted.ts';
-import { insertNew } from '../../ground/database/insert-new.ts';
+import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { rfc4648, toBase32 } from './base32.ts';
 import { columnsOf, timesOf } from './rows.ts';
 import { findStep, stepSeconds } from './totp-code.ts';
@@ -78,6 +79,22 @@ export function createTotp(options: Pick<Core, 'database' | 'cipher' | 'appName'
   }
 
   return {
+    imports: {
+      /** Adds the apps that users had at another server. */
+      async store(users, db, time) {
+        const apps = users.flatMap(({ id, totp }) => (totp === undefined ? [] : [{ user: { id }, ...totp }]));
+        if (apps.length === 0) return;
+        await cipher.prepare(async () => !(await hasEncrypted(db)));
+        const rows = apps.map(({ user, secret, createdAt }) => {
+          const id = idOf('active', user);
+          const created_at = Math.max(0, Math.min(createdAt, time));
+          const sealed = cipher.encrypt(secret, contextOf(id));
+          return { id, ...columnsOf(user), secret: sealed, last_step: 0, created_at, last_used_at: null };
+        });
+        await insertAll(db, 'janua_totp', rows);
+      },
+    } satisfies ImportPort,
+
     /**
      * Makes a secret, which becomes valid if `enable` gets a code of it within 10 minutes. It replaces an earlier secret that was not
      * confirmed.

@@ -2,7 +2,7 @@ import type { Core } from '../../core/core.ts';
 import { defineCapability } from '../capability.ts';
 import { composeUpstream } from './composition.ts';
 import { events } from './events.ts';
-import { createIdentities } from './identities.ts';
+import { createIdentities, importedIdentities } from './identities.ts';
 import { describeMethodsChanged } from './linking.ts';
 
 /** Signs users in with other providers, and links users of those providers with accounts. */
@@ -27,6 +27,7 @@ export const upstream = defineCapability({
         (await linking.list(user)).flatMap(({ upstream, name }) =>
           upstreams.filter(({ id }) => id === upstream).map((provider) => `${provider.name} (${name})`),
         ),
+      imports: importedIdentities,
       mails: { 'sign-in-methods-changed': describeMethodsChanged(users, baseUrl) },
     };
   },

@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
 import type { Held } from '../../core/users/held.ts';
+import type { ImportedUser, ImportPort } from '../../core/users/imported-user.ts';
 import { limitRows } from '../../core/users/row-limits.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
-import { insertNew } from '../../ground/database/insert-new.ts';
+import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import type { Profile } from './upstream.ts';
 
 export type Identity = Pick<Profile, 'issuer' | 'subject' | 'name'> & { readonly upstream: string };
@@ -20,6 +22,35 @@ export interface LinkedIdentity {
 /** A line break can separate the two, because neither an issuer nor a subject contains one. */
 export const identityId = ({ issuer, subject }: Pick<Profile, 'issuer' | 'subject'>) =>
   hash('sha256', `${issuer}\n${subject}`, 'base64url');
+
+const rowOf = ({ upstream, issuer, subject, name }: Identity, user: Pick<User, 'id'>, linked_at: number) => ({
+  ...{ id: identityId({ issuer, subject }), upstream, issuer, subject, user_id: user.id, name },
+  ...{ linked_at, last_used_at: null },
+});
+
+/** Links imported users with the accounts at other providers that they had. */
+export const importedIdentities: ImportPort = {
+  async judge(users, db) {
+    const linked = users.flatMap(({ user, id }) =>
+      (user.identities ?? []).map((identity) => ({ user, owner: id, key: identityId(identity) })),
+    );
+    const keys = linked.map(({ key }) => key);
+    const reasons = new Map<ImportedUser, ChangeRefused>();
+    if (keys.length === 0) return reasons;
+    const rows = await db.selectFrom('janua_identities').select(['id', 'user_id']).where('id', 'in', keys).execute();
+    const owners = new Map(rows.map(({ id, user_id }) => [id, user_id]));
+    // An existing user stays as it is, and may have unlinked the account since.
+    for (const { user, owner, key } of linked)
+      if (owner === undefined && owners.has(key))
+        reasons.set(user, new ChangeRefused('The account at another provider is linked with another user.'));
+    return reasons;
+  },
+
+  async store(users, db, time) {
+    const rows = users.flatMap(({ id, identities = [] }) => identities.map((one) => rowOf(one, { id }, time)));
+    await insertAll(db, 'janua_identities', rows);
+  },
+};
 
 export type Identities = ReturnType<typeof createIdentities>;
 
@@ -43,9 +74,8 @@ export const createIdentities = (database: Database, now: () => number) => ({
    * Links an identity. False if it is linked with an account already: the transaction must then be rolled back.
    * @throws {ChangeRefused} `too-many-kept`
    */
-  async add({ upstream, issuer, subject, name }: Identity, { user, db }: Held): Promise<boolean> {
-    const row = { id: identityId({ issuer, subject }), upstream, issuer, subject, user_id: user.id, name };
-    const linked = { ...row, linked_at: now(), last_used_at: null };
+  async add(identity: Identity, { user, db }: Held): Promise<boolean> {
+    const linked = rowOf(identity, user, now());
     if (!(await insertNew(db.insertInto('janua_identities').values(linked)))) return false;
     await limitRows(db, 'janua_identities', user, linked.linked_at);
     return true;

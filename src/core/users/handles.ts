@@ -110,17 +110,28 @@ async function findNames(handles: readonly string[], db: Database, userId = ''):
   return names;
 }
 
+/** Returns those of the texts that are handles, or were, each with the id of its account. */
+export async function findHandleOwners(texts: readonly string[], db: Database): Promise<ReadonlyMap<string, string>> {
+  const given = db.selectFrom('janua_handles').selectAll().where('digest', 'in', texts.map(digestOf));
+  const owners = new Map((await given.execute()).map(({ digest, user_id }) => [digest, user_id]));
+  return new Map(
+    texts.flatMap((text) => {
+      const owner = owners.get(digestOf(text));
+      return owner === undefined ? [] : [[text, owner] as const];
+    }),
+  );
+}
+
 /** Returns those of the handles that new users cannot have. */
 export async function findTakenHandles(
   handles: readonly string[],
   clients: readonly { readonly id: string }[],
   db: Database,
 ): Promise<ReadonlySet<string | undefined>> {
-  const given = db.selectFrom('janua_handles').select('digest').where('digest', 'in', handles.map(digestOf));
-  const digests = new Set((await given.execute()).map(({ digest }) => digest));
+  const given = await findHandleOwners(handles, db);
   const names = await findNames(handles, db);
   const ids = new Set(clients.map(({ id }) => id));
-  return new Set(handles.filter((handle) => digests.has(digestOf(handle)) || names.has(handle) || ids.has(handle)));
+  return new Set(handles.filter((handle) => given.has(handle) || names.has(handle) || ids.has(handle)));
 }
 
 /** Returns the rows of `janua_handles` for new users. */

@@ -1,11 +1,12 @@
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
-import { Unreadable } from './change-refused.ts';
+import { ChangeRefused, Unreadable } from './change-refused.ts';
 import { requireHandle } from './handles.ts';
+import { type ImportedUser, requireSubject } from './imported-user.ts';
 import { requireEmail, requireName } from './require-details.ts';
 import { readNames } from './scopes.ts';
-import type { ExportedUser, NewUser } from './user-directory.ts';
+import type { ExportedUser } from './user-directory.ts';
 
 /** The columns that an import reads and an export writes. The first one is required. */
 export const importColumns = [
@@ -13,11 +14,13 @@ export const importColumns = [
   ...(['groups', 'disabled', 'password_hash'] as const),
 ] as const;
 
-export type ImportRow = Readonly<Partial<Record<(typeof importColumns)[number], unknown>>>;
+/**
+ * The further columns that a command reads. They say what another server knew, so no page takes them: an administrator proves an address by
+ * other means, and chooses no `sub`.
+ */
+export const commandColumns = [...importColumns, 'verified', 'sub'] as const;
 
-export interface ImportedUser extends NewUser {
-  readonly groups: readonly string[];
-}
+export type ImportRow = Readonly<Partial<Record<(typeof commandColumns)[number], unknown>>>;
 
 /** Converts a user to a row that an import reads. */
 const toImportRow = (user: ExportedUser) => ({
@@ -60,17 +63,26 @@ export async function* exportLines(
 /** Longest hash that the column of passwords holds, in characters. */
 const longestHash = 512;
 
-/** Reads a row of a file. @throws {Unreadable} if the row has a fault, with the reason */
-export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>): ImportedUser {
+/** Tells whether a hash can be stored, and a password be compared with it. */
+export const canVerify = (hash: string): boolean =>
+  hash.length <= longestHash && parseStoredPassword(hash).state !== 'broken';
+
+/**
+ * Reads a row of a file.
+ * @param operator the account that runs the command, which says that addresses are verified
+ * @throws {ChangeRefused} if the row has a fault, with the reason
+ */
+export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>, operator?: string): ImportedUser {
   const text = (name: keyof ImportRow): string => {
     const value = row[name] ?? '';
     if (typeof value === 'string') return value;
     throw new Unreadable('{name} must be a text.', { name });
   };
   const passwordHash = text('password_hash').trim();
-  const stored = parseStoredPassword(passwordHash);
-  if (passwordHash !== '' && (stored.state === 'broken' || passwordHash.length > longestHash))
-    throw new Unreadable('Janua cannot verify the password_hash ({scheme}).', { scheme: stored.scheme });
+  if (passwordHash !== '' && !canVerify(passwordHash))
+    throw new Unreadable('Janua cannot verify the password_hash ({scheme}).', {
+      scheme: parseStoredPassword(passwordHash).scheme,
+    });
   const groups: readonly unknown[] = Array.isArray(row.groups)
     ? row.groups
     : readNames(text('groups').replaceAll(',', ' '));
@@ -78,13 +90,16 @@ export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>):
   const unknown = groups.find((name) => !knownGroups.has(name));
   if (unknown !== undefined) throw new Unreadable('There is no group {group}.', { group: unknown });
   const handle = text('handle').trim();
+  const subject = text('sub').trim();
   return {
     username: requireEmail(text('username')),
     firstName: requireName(text('first_name')),
     lastName: requireName(text('last_name')),
     ...(handle !== '' && { handle: requireHandle(handle) }),
     groups: [...new Set(groups)].sort(),
-    disabled: readFlag(row.disabled),
+    disabled: readFlag('disabled', row.disabled),
+    ...(readFlag('verified', row.verified) && { verification: { how: 'command' as const, by: operator } }),
+    ...(subject !== '' && { subject: requireSubject(subject) }),
     passwordHash,
     addressProof: 'import',
     demo: false,
@@ -97,9 +112,10 @@ const flags = {
   false: ['false', '0', '', 'falsch', 'faux', 'falso'],
 };
 
-function readFlag(value: unknown = ''): boolean {
+function readFlag(column: 'disabled' | 'verified', value: unknown = ''): boolean {
   const text = typeof value === 'object' ? '?' : String(value).toLowerCase();
   if (flags.true.includes(text)) return true;
   if (flags.false.includes(text)) return false;
-  throw new Unreadable('disabled must be true or false.');
+  if (column === 'disabled') throw new Unreadable('disabled must be true or false.');
+  throw new ChangeRefused('verified must be true or false.');
 }

@@ -5,7 +5,8 @@ import { setImmediate } from 'node:timers/promises';
 import { readCsvLine, type Separator, separatorOf } from '../../ground/text/csv.ts';
 import { utf16Of } from '../../ground/text/decode-text.ts';
 import { Unreadable } from './change-refused.ts';
-import { type ImportedUser, type ImportRow, importColumns, readImportRow } from './import-columns.ts';
+import { type ImportCounts, type ImportOptions, importUsers, type NumberedUser } from './import-batches.ts';
+import { commandColumns, type ImportRow, importColumns, readImportRow } from './import-columns.ts';
 
 /** The longest line, in bytes. */
 const longestLine = 65_536;
@@ -46,7 +47,7 @@ const toUtf8 = (text: string) => Buffer.from(text).toString('latin1');
  * @param input as Latin-1, so that each character is a byte
  * @throws {Unreadable} for a wrong header
  */
-async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
+async function* readRows(input: Readable, nameColumns: NameColumns): AsyncGenerator<NumberedRow> {
   let line = 0;
   let parse: Parse | undefined;
   const decode = createDecoder();
@@ -56,10 +57,10 @@ async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
     // Empty lines count too: a file may have a million.
     if (line % rowsAtOnce === 0) await setImmediate();
     if (bytes.trim() === '') continue;
-    parse ??= bytes.replace(/^ï»¿/, '').startsWith('{') ? parseJson : undefined;
+    parse ??= bytes.replace(/^ï»¿/, '').startsWith('{') ? (row) => parseJson(row, nameColumns) : undefined;
     const parseRow = parse;
     if (parseRow !== undefined) yield { line, read: () => parseRow(decode(bytes)) };
-    else parse = createCsvParser(decode(bytes));
+    else parse = createCsvParser(decode(bytes), nameColumns);
   }
 }
 
@@ -90,10 +91,9 @@ const fieldsOf = (line: string, separator: Separator): string[] => {
   return fields;
 };
 
-function createCsvParser(header: string): Parse {
+function createCsvParser(header: string, nameColumns: NameColumns): Parse {
   const separator = separatorOf(header);
-  const columns = fieldsOf(header, separator).map((name) => name.trim().toLowerCase());
-  requireColumns(columns);
+  const columns = nameColumns(fieldsOf(header, separator).map((name) => name.trim()));
   const [required] = importColumns;
   if (!columns.includes(required)) throw new Unreadable('The first line has no column {column}.', { column: required });
   return (line) => {
@@ -102,61 +102,81 @@ function createCsvParser(header: string): Parse {
       throw new Unreadable('The line has another number of fields ({count}) than the first line.', {
         count: fields.length,
       });
-    return Object.fromEntries(columns.map((name, index) => [name, fields[index]]));
+    return toRow(columns, fields);
   };
 }
 
-function parseJson(line: string): ImportRow {
+function parseJson(line: string, nameColumns: NameColumns): ImportRow {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {}
   if (typeof value !== 'object' || value === null) throw new Unreadable('The line is no JSON object.');
-  requireColumns(Object.keys(value));
-  return value;
+  return toRow(nameColumns(Object.keys(value)), Object.values(value));
 }
 
-function requireColumns(names: readonly string[]): void {
-  const columns: readonly string[] = importColumns;
-  const unknown = names.find((name, index) => !columns.includes(name) || names.indexOf(name) !== index);
+const toRow = (columns: readonly (string | undefined)[], values: readonly unknown[]): ImportRow =>
+  Object.fromEntries(columns.flatMap((name, index) => (name === undefined ? [] : [[name, values[index]]])));
+
+/** Returns our names of the columns of a file. Undefined for a column that is left out. @throws {Unreadable} */
+type NameColumns = (names: readonly string[]) => readonly (string | undefined)[];
+
+/** Most columns that `onLeftOut` names, because each line of JSON may have others. */
+const mostLeftOut = 100;
+
+function createNameColumns({ operator, columns, onLeftOut }: RowOptions): NameColumns {
+  const known: readonly string[] = operator === undefined ? importColumns : commandColumns;
+  const mapped = new Set(columns?.values());
+  const leftOut = new Set<string>();
+
+  function nameColumn(name: string): string | undefined {
+    const own = name.toLowerCase();
+    if (columns === undefined) return own;
+    const found = columns.get(name) ?? (known.includes(own) && !mapped.has(own) ? own : undefined);
+    if (found === undefined && !leftOut.has(name) && leftOut.size < mostLeftOut) {
+      leftOut.add(name);
+      onLeftOut?.(name.slice(0, 40));
+    }
+    return found;
+  }
+
+  return (names) => {
+    const named = names.map(nameColumn);
+    requireColumns(
+      named.filter((name) => name !== undefined),
+      known,
+    );
+    return named;
+  };
+}
+
+function requireColumns(names: readonly string[], known: readonly string[]): void {
+  const unknown = names.find((name, index) => !known.includes(name) || names.indexOf(name) !== index);
   if (unknown === undefined) return;
   throw new Unreadable('The column {column} is unknown or there twice. There are: {columns}.', {
     column: unknown.slice(0, 40),
-    columns: columns.join(', '),
+    columns: known.join(', '),
   });
 }
 
 /** Lines that are read before other requests get a turn. */
 const rowsAtOnce = 500;
 
-/** Rows that one transaction adds at most, unless one user has more. SQLite holds up all other requests during a transaction. */
-const batchRows = 500;
-
-/** A user has a row of `janua_users`, up to four words to be found by, perhaps a handle, and a membership of each group. */
-const rowsOf = ({ groups }: ImportedUser) => 6 + groups.length;
-
-export type RefuseUser = (user: ImportedUser, reason: Unreadable) => void;
-
-export interface ImportOptions {
-  /** Returns how many of the users were new. @param refuse is called for each user who cannot be added */
-  readonly addUsers: (users: readonly ImportedUser[], refuse: RefuseUser) => Promise<number>;
+export interface RowOptions extends ImportOptions {
   readonly knownGroups: ReadonlySet<string>;
-  /** Called for each row that is refused. */
-  refuse(line: number, reason: Unreadable): void;
-  /** Called after each batch. */
-  onBatch?(rows: number): void;
-  /** Returns whether to end after this row. */
-  isStopped?(): boolean;
+  /** The account that runs the command. Undefined for a page, which reads fewer columns. */
+  readonly operator?: string | undefined;
+  /** The columns of a file that has other names, each with the name that it has here. Columns with unknown names are then left out. */
+  readonly columns?: ReadonlyMap<string, string> | undefined;
+  /** Called once for each column that is left out. */
+  onLeftOut?(column: string): void;
 }
 
-/** The counts of an import so far. */
-export interface ImportCounts {
-  rows: number;
-  added: number;
-  refused: number;
+async function* usersOf(input: Readable, options: RowOptions): AsyncGenerator<NumberedUser> {
+  const { knownGroups, operator } = options;
+  for await (const { line, read } of readRows(input, createNameColumns(options)))
+    yield { line, read: () => readImportRow(read(), knownGroups, operator) };
 }
-
-export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
 
 /**
  * Adds the users of a file. Users who exist already stay as they are.
@@ -164,55 +184,7 @@ export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
  * @param counts updated during the import, so that they are right even after an error
  * @throws {Unreadable} for a wrong header, or for a file without rows
  */
-export async function importRows(input: Readable, options: ImportOptions, counts: ImportCounts): Promise<void> {
-  const { addUsers, knownGroups, refuse, onBatch, isStopped } = options;
-  const lines = new Map<string, number>();
-  const linesOfHandles = new Map<string, number>();
-
-  function refuseRow(line: number, reason: Unreadable): void {
-    counts.refused += 1;
-    refuse(line, reason);
-  }
-
-  function readUser({ line, read }: NumberedRow): ImportedUser[] {
-    try {
-      const user = readImportRow(read(), knownGroups);
-      const first = lines.get(user.username);
-      if (first !== undefined) throw new Unreadable('The user is in line {line} too.', { line: first });
-      lines.set(user.username, line);
-      if (user.handle === undefined) return [user];
-      const same = linesOfHandles.get(user.handle);
-      if (same !== undefined) throw new Unreadable('The handle is in line {line} too.', { line: same });
-      linesOfHandles.set(user.handle, line);
-      return [user];
-    } catch (error) {
-      if (!(error instanceof Unreadable)) throw error;
-      refuseRow(line, error);
-      return [];
-    }
-  }
-
-  let batch: ImportedUser[] = [];
-  let size = 0;
-  async function addBatch(): Promise<void> {
-    const refuseUser: RefuseUser = ({ username }, reason) => refuseRow(lines.get(username) ?? 0, reason);
-    if (batch.length > 0) counts.added += await addUsers(batch, refuseUser);
-    batch = [];
-    size = 0;
-    onBatch?.(counts.rows);
-  }
-
-  for await (const row of readRows(input)) {
-    counts.rows += 1;
-    for (const user of readUser(row)) {
-      const more = rowsOf(user);
-      if (size + more > batchRows) await addBatch();
-      batch.push(user);
-      size += more;
-    }
-    // Lets other requests run. With rows from a request body and SQLite, the import itself never waits for I/O.
-    if (isStopped?.()) break;
-  }
-  await addBatch();
+export async function importRows(input: Readable, options: RowOptions, counts: ImportCounts): Promise<void> {
+  await importUsers(usersOf(input, options), options, counts);
   if (counts.rows === 0) throw new Unreadable('There are no users to import.');
 }

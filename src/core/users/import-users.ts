@@ -2,11 +2,11 @@ import type { Database } from '../../ground/database/database.ts';
 import { isDuplicate } from '../../ground/database/errors.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import { Unreadable } from './change-refused.ts';
+import { type ChangeRefused, Unreadable } from './change-refused.ts';
 import { type Groups, inGroupsTransaction } from './groups.ts';
 import { findTakenHandles, type NameParts } from './handles.ts';
-import type { ImportedUser } from './import-columns.ts';
-import type { RefuseUser } from './import-rows.ts';
+import type { RefuseUser } from './import-batches.ts';
+import type { ImportedUser, ImportPort, UserToImport } from './imported-user.ts';
 import type { Imports, NewImport } from './imports.ts';
 import { operator } from './may-give.ts';
 import type { UserRegistry } from './user-directory.ts';
@@ -31,6 +31,7 @@ export function createImportUsers(
   imports: Pick<Imports, 'noteIn'>,
   audit: Pick<Audit<never, 'users-imported'>, 'recordIn'>,
   listClients: NameParts['listClients'] = async () => [],
+  listPorts: () => readonly ImportPort[] = () => [],
 ) {
   /** Leaves out users whose handle is taken. */
   async function withFreeHandles(db: Database, users: readonly ImportedUser[], clients: Clients, refuse: RefuseUser) {
@@ -43,6 +44,15 @@ export function createImportUsers(
     });
   }
 
+  /** Leaves out users whom a capability refuses. */
+  async function withoutRefused(db: Database, users: readonly UserToImport[], refuse: RefuseUser) {
+    const reasons = new Map<ImportedUser, ChangeRefused>();
+    for (const { judge } of listPorts())
+      for (const [user, reason] of (await judge?.(users, db)) ?? []) reasons.set(user, reason);
+    for (const [user, reason] of reasons) refuse(user, reason);
+    return users.filter(({ user }) => !reasons.has(user));
+  }
+
   async function addIn(
     db: Database,
     users: readonly ImportedUser[],
@@ -52,11 +62,14 @@ export function createImportUsers(
   ): Promise<number> {
     const names = users.map(({ username }) => username);
     const taken = await registry.findTaken(names, db);
-    const newcomers = users.filter(({ username }) => !taken.has(username));
+    const found = users.map((user) => ({ user, id: taken.get(user.username) }));
+    const accepted = await withoutRefused(db, found, refuse);
+    const newcomers = accepted.filter(({ id }) => id === undefined).map(({ user }) => user);
     const added = await withFreeHandles(db, newcomers, clients, refuse);
     if (isRehearsal || added.length === 0) return added.length;
     // A user with a password can sign in already, and a disabled user may not.
     const isInvited = ({ passwordHash, disabled }: ImportedUser) => made.invites && passwordHash === '' && !disabled;
+    const time = Date.now();
     const ids = await registry.addAll(
       added.map((user) => ({
         ...user,
@@ -66,6 +79,8 @@ export function createImportUsers(
       db,
     );
     await imports.noteIn(db, made, actor, added.length);
+    const stored = added.map((user, index) => ({ ...user, id: ids[index] ?? '' }));
+    for (const port of listPorts()) await port.store(stored, db, time);
     const members = added.map(({ username, groups: names }, index) => ({ id: ids[index] ?? '', username, names }));
     await groups.addMembers(
       members.filter(({ names }) => names.length > 0),

@@ -46,13 +46,12 @@ export interface ListedImport extends Omit<NewImport, 'invites'> {
 }
 
 /** Tables that get a row for a user only after a sign-in, or on the way to the first one. */
-const tablesOfUse = [
-  'janua_logins',
-  'janua_identities',
-  'janua_passkeys',
-  'janua_totp',
-  'janua_pending_logins',
-  'janua_access_tokens',
+const tablesOfUse = ['janua_logins', 'janua_passkeys', 'janua_pending_logins', 'janua_access_tokens'] as const;
+
+/** Tables whose rows an import may bring. A row that is no younger than its account came with it, and is no use yet. */
+const importedTables = [
+  ['janua_identities', 'linked_at'],
+  ['janua_totp', 'created_at'],
 ] as const;
 
 /**
@@ -60,7 +59,13 @@ const tablesOfUse = [
  * yet. Changes by administrators, such as another group or a handle, do not count.
  */
 export const isUsed = sql<boolean>`(password_changed_at is not null or ${sql.join(
-  tablesOfUse.map((table) => sql`janua_users.id in (select user_id from ${sql.table(table)})`),
+  [
+    ...tablesOfUse.map((table) => sql`janua_users.id in (select user_id from ${sql.table(table)})`),
+    ...importedTables.map(
+      ([table, since]) => sql`janua_users.id in (select user_id from ${sql.table(table)}
+        where last_used_at is not null or ${sql.ref(since)} > janua_users.created_at)`,
+    ),
+  ],
   sql` or `,
 )})`;
 

@@ -52,9 +52,9 @@ export function createRegistry(database: Database, options: LastAdministratorOpt
     addAll,
 
     async findTaken(usernames, db) {
-      const rows = db.selectFrom('janua_users').select('username').where('login_name', 'in', usernames);
+      const rows = db.selectFrom('janua_users').select(['id', 'username']).where('login_name', 'in', usernames);
       const taken = demoUsers ? rows : rows.where('demo', '=', 0);
-      return new Set((await taken.execute()).map(({ username }) => username));
+      return new Map((await taken.execute()).map(({ id, username }) => [username, id]));
     },
 
     async setName({ user: { id }, db }, { firstName, lastName }) {

@@ -150,8 +150,8 @@ export interface UserRegistry {
   add(user: NewUser, db?: Database): Promise<string | undefined>;
   /** Adds users in a transaction, and returns their ids. Fails when a name is taken. Outside the demo, replaces users of the demo. */
   addAll(users: readonly NewUser[], db: Database): Promise<string[]>;
-  /** Returns those of the names that are taken. */
-  findTaken(usernames: readonly string[], db: Database): Promise<ReadonlySet<string>>;
+  /** Returns those of the names that are taken, each with the id of its user. */
+  findTaken(usernames: readonly string[], db: Database): Promise<ReadonlyMap<string, string>>;
   setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
   /**
    * Checks that a new address leaves an administrator: `ADMINISTRATORS` may list the last one by the present address.

@@ -6,9 +6,11 @@ import { createFindUsers, userRules } from '../../../src/capabilities/admin/find
 import { demoHash } from '../../../src/commands/demo-users.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
-import { type ImportedUser, type ImportRow, readImportRow } from '../../../src/core/users/import-columns.ts';
-import { importRows, noRows, type RefuseUser } from '../../../src/core/users/import-rows.ts';
+import { noRows, type RefuseUser } from '../../../src/core/users/import-batches.ts';
+import { type ImportRow, readImportRow } from '../../../src/core/users/import-columns.ts';
+import { importRows } from '../../../src/core/users/import-rows.ts';
 import { createImportUsers } from '../../../src/core/users/import-users.ts';
+import type { ImportedUser } from '../../../src/core/users/imported-user.ts';
 import { createImports } from '../../../src/core/users/imports.ts';
 import { onCommit } from '../../../src/ground/database/transaction.ts';
 import { readList } from '../../../src/web/list.ts';
@@ -232,3 +234,19 @@ for (const [about, lines, rows] of [
     assert.deepEqual(counts, { rows, added: 0, refused: rows });
     assert.ok(turns >= 35, `${turns} turns`);
   });
+
+test('a page reads no word about addresses and ids, which a command does', async () => {
+  for (const column of ['sub', 'verified'])
+    for (const [operator, isRead] of [
+      [undefined, false],
+      ['root', true],
+    ] as const) {
+      const rows = importRows(
+        Readable.from([`username,${column}\nann@example.com,1\n`]),
+        { addUsers: async (users) => users.length, knownGroups: groupNames, refuse: () => assert.fail(), operator },
+        noRows(),
+      );
+      if (isRead) await rows;
+      else await assert.rejects(rows, /The column \w+ is unknown/, column);
+    }
+});

@@ -83,14 +83,24 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const { noteLogin } = createLastLogins(database, () => time);
       const change = (values: object) => async (id: string) =>
         void (await database.updateTable('janua_users').set(values).where('id', '=', id).execute());
-      const insert = (table: Parameters<typeof keyOf>[0]) => (id: string) =>
-        insertSample(database, table, { [keyOf(table)]: 'x', user_id: id });
+      const insert =
+        (table: Parameters<typeof keyOf>[0], values = {}) =>
+        (id: string) =>
+          insertSample(database, table, { [keyOf(table)]: 'x', user_id: id, ...values });
+      const [app, link] = [
+        { created_at: time, last_used_at: null },
+        { linked_at: time, last_used_at: null },
+      ];
       for (const [about, use, isRefused] of [
         ['nothing', async () => {}, false],
         ['a name', change({ first_name: 'Other' }), false],
         ['a handle', change({ handle: 'someone' }), false],
         ['disabled', change({ disabled: 1 }), false],
         ['an open link', insert('janua_tokens'), false],
+        ['an app that came with the import', insert('janua_totp', app), false],
+        ['a link that came with the import', insert('janua_identities', link), false],
+        ['an app that came, and was used', insert('janua_totp', { ...app, last_used_at: time }), true],
+        ['a link that came, and was used', insert('janua_identities', { ...link, last_used_at: time }), true],
         ['a sign-in', (id: string) => noteLogin({ id }), true],
         ['a password', change({ password_changed_at: time }), true],
         ['a linked account', insert('janua_identities'), true],

@@ -6,7 +6,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** Inserts a row with these values, as far as the table has their columns, and empty ones. */
 export async function insertSample(database: Database, table: keyof Tables, values: Values): Promise<void> {
-  const row = Object.entries(rows[table]).map(([column, empty]) => [column, values[column] ?? empty] as const);
+  const row = Object.entries({ ...rows[table], ...values }).filter(([column]) => column in rows[table]);
   await sql`insert into ${sql.table(table)} (${sql.join(row.map(([column]) => sql.ref(column)))})
     values (${sql.join(row.map(([, value]) => value))})`.execute(database);
 }
