@@ -3,7 +3,7 @@ import { loadSettings } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { Log } from '../ground/faults/log.ts';
 import { printable } from '../ground/text/printable.ts';
-import { operator } from './administer.ts';
+import { inOneTransaction, operator } from './administer.ts';
 import { describeChange, summarize } from './apply/changes.ts';
 import { makeSo } from './apply/make-so.ts';
 import type { Applied, ApplyOptions } from './apply/making.ts';
@@ -62,31 +62,16 @@ interface RunOptions extends ApplyOptions {
   readonly isRehearsal: boolean;
 }
 
-/** Ends a rehearsal, so that the transaction is rolled back. */
-class Rehearsed extends Error {
-  readonly applied: Applied | undefined;
-
-  constructor(applied: Applied | undefined) {
-    super('rehearsed');
-    this.applied = applied;
-  }
-}
-
 async function apply(settings: Settings, file: AppliedFile, options: RunOptions): Promise<Applied | undefined> {
   // The audit names the file by the command of the caller.
   const caller = { route: `janua apply ${file.name}`, operator: operator() };
   const composition = await compose({ ...settings, LOG_LEVEL: 'silent' }, { takesLogins: false, caller });
   try {
-    const applied = await composition.inOneTransaction(async (services) => {
-      const made = await makeSo(services, file, options);
-      if (options.isRehearsal) throw new Rehearsed(made);
-      return made;
-    });
-    await endAllOf(composition, applied?.removedClients ?? []);
+    const applied = await inOneTransaction(composition, options.isRehearsal, (services) =>
+      makeSo(services, file, options),
+    );
+    if (!options.isRehearsal) await endAllOf(composition, applied?.removedClients ?? []);
     return applied;
-  } catch (error) {
-    if (error instanceof Rehearsed) return error.applied;
-    throw error;
   } finally {
     await composition.close();
   }
