@@ -32,6 +32,7 @@ export function createProgram(): Command {
   addChecks(program);
   addFile(program);
   addUsers(program);
+  addImport(program);
   addInviteLinks(program);
   addGroups(program);
   addClients(program);
@@ -229,6 +230,19 @@ function addUsers(program: Command): void {
   add(users, 'remove-factors <email>', removeFactors).action(from(factorsFile, 'removeFactors'));
   const enrolmentLink = 'print a secret link by which the user adds the first factor; it works once, for 30 minutes';
   add(users, 'enrolment-link <email>', enrolmentLink).action(from(factorsFile, 'printEnrolmentLink'));
+}
+
+function addImport(program: Command): void {
+  const what = 'add the users, groups and clients of a realm of Keycloak, with passwords, secrets and ids';
+  add(add(program, 'import', 'move in from another server'), 'keycloak <file-or-folder>', what)
+    .option('--dry-run', 'change nothing, and show what would be added, and what cannot come')
+    .option('--invite', 'mail an invitation to each added user without a password, as the limits of mail allow')
+    .option(
+      '--redirect-uri <client=url>',
+      'a redirect address of a client that has a wildcard in Keycloak; may be repeated',
+      collect,
+    )
+    .action(from(() => import('./import-keycloak.ts'), 'importKeycloak'));
 }
 
 function addInviteLinks(program: Command): void {
