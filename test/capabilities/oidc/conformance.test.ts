@@ -325,6 +325,7 @@ describe('the documents of the provider', () => {
       assert.deepEqual(of('grant_types_supported'), [
         ...['authorization_code', 'client_credentials', 'refresh_token'],
         'urn:ietf:params:oauth:grant-type:device_code',
+        'urn:ietf:params:oauth:grant-type:token-exchange',
       ]);
       assert.deepEqual(of('subject_types_supported'), ['public']);
       // Users who have chosen no language have none.
