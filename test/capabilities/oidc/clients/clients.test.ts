@@ -222,7 +222,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(await resources.list(), []);
       assert.equal(await resources.add(mcp), true);
       assert.equal(await resources.add({ ...mcp, scopes: [] }), false);
-      const stored = { ...mcp, clientId: undefined, appliedBy: undefined };
+      const stored = { ...mcp, clientId: undefined, exchanges: {}, appliedBy: undefined };
       assert.deepEqual(await resources.find(mcp.uri), stored);
       for (const uri of ['https://mcp.example.com/A', `${mcp.uri}/`, `${mcp.uri} `, `${mcp.uri}\0`, ''])
         assert.equal(await resources.find(uri), undefined, uri);
