@@ -1,12 +1,11 @@
 import type { Core } from '../../core/core.ts';
-import { basic } from '../../core/users/scopes.ts';
 import { parseForwardRule } from '../../ground/config/forward-rules.ts';
 import { originsOf } from '../../ground/config/origin.ts';
 import type { Settings } from '../../ground/config/settings.ts';
 import { defineCapability } from '../capability.ts';
 import { createHostCredentials } from './host-credentials.ts';
 import { createReturns } from './returns.ts';
-import { createFindBarrier, createSaysRule } from './rules.ts';
+import { createFindBarrier, createSaysRule, createTakesTokens } from './rules.ts';
 
 const originsIn = (settings: Settings) => originsOf(settings.FORWARD_AUTH_ORIGINS);
 
@@ -21,7 +20,7 @@ export const forwardAuth = defineCapability({
     const { settings, now } = core;
     const origins = originsIn(settings);
     const rules = rulesIn(settings);
-    const findBarrier = createFindBarrier(rules);
+    const [findBarrier, takesTokens] = [createFindBarrier(rules), createTakesTokens(rules)];
     const hostKey = origins.size === 0 ? undefined : await core.loadKey('forward-auth');
     return {
       parts: { hostKey, hosts: hostKey && createHostCredentials(hostKey, now) },
@@ -30,15 +29,7 @@ export const forwardAuth = defineCapability({
         [...origins]
           .filter((origin) => findBarrier(origin, '/', groups) === undefined)
           .map((address) => ({ name: new URL(address).host, address })),
-      listTokenHosts: ({ groups }) =>
-        [...origins].filter((origin) =>
-          rules.some(
-            (rule) =>
-              rule.origin === origin &&
-              rule.groups.includes(basic) &&
-              rule.groups.some((group) => group !== basic && groups.includes(group)),
-          ),
-        ),
+      listTokenHosts: ({ groups }) => [...origins].filter((origin) => takesTokens(origin, groups)),
       findApplication: createReturns(origins, () => hostKey).findApplication,
     };
   },

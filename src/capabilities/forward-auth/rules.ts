@@ -19,11 +19,18 @@ export type FindBarrier = (origin: string, uri: string | undefined, groups: read
  * alike. If the path is unknown, or applications could read it in several ways, every rule of the origin must be met.
  */
 export function createFindBarrier(rules: readonly Rule[]): FindBarrier {
-  return (origin, uri, groups) =>
-    findDeciding(rules, origin, uri).find(
-      (rule) => !rule.groups.some((group) => group !== basic && groups.includes(group)),
-    );
+  return (origin, uri, groups) => findDeciding(rules, origin, uri).find((rule) => !hasGroupOf(rule, groups));
 }
+
+/** Tells whether one of the user's groups is in the rule. A group that has the name of `basic` does not count. */
+const hasGroupOf = (rule: Rule, groups: readonly string[]): boolean =>
+  rule.groups.some((group) => group !== basic && groups.includes(group));
+
+/** Returns the function that tells whether a user may make tokens for a host: a rule takes them there from a group of the user. */
+export const createTakesTokens =
+  (rules: readonly Rule[]) =>
+  (origin: string, groups: readonly string[]): boolean =>
+    rules.some((rule) => rule.origin === origin && rule.groups.includes(basic) && hasGroupOf(rule, groups));
 
 /** Tells whether each rule that decides about the address has this word. Without a rule, none has. */
 export const createSaysRule =

@@ -11,3 +11,11 @@ export function toBase32(bytes: Buffer, alphabet: string): string {
   const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
   return bits.replaceAll(/.{5}/g, (five) => alphabet.charAt(Number.parseInt(five, 2)));
 }
+
+/** Reads Base32 (RFC 4648 6). Empty for any other text. */
+export function fromBase32(text: string): Buffer {
+  const values = [...text.replace(/=+$/, '').toUpperCase()].map((letter) => rfc4648.indexOf(letter));
+  if (values.includes(-1)) return Buffer.alloc(0);
+  const bits = values.map((value) => value.toString(2).padStart(5, '0')).join('');
+  return Buffer.from((bits.match(/[01]{8}/g) ?? []).map((eight) => Number.parseInt(eight, 2)));
+}

@@ -5,7 +5,7 @@ import type { Claims, Profile, Upstream } from './upstream.ts';
 const personalTenant = '9188040d-6c67-4c5b-b112-36a304b66dad';
 
 /** A `sub` or `iss` (OpenID Connect Core 1.0, 2). */
-const subjectShape = /^[\x21-\x7e]{1,255}$/;
+export const subjectShape = /^[\x21-\x7e]{1,255}$/;
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 

@@ -1,4 +1,4 @@
-import { rfc4648 } from '../../capabilities/second-factor/base32.ts';
+import { fromBase32 } from '../../capabilities/second-factor/base32.ts';
 import { canVerify } from '../../core/users/import-columns.ts';
 import type { ImportedTotp } from '../../core/users/imported-user.ts';
 import { type Json, numberOf, objectOf, parseObject, textOf, textsOf } from './values.ts';
@@ -61,14 +61,6 @@ export function readPassword(credential: Json): { readonly hash?: string; readon
 
 /** Bytes of a secret that is neither guessed (RFC 4226 4, R6) nor longer than the column. */
 const secretBytes = { least: 16, most: 128 };
-
-/** Reads Base32 (RFC 4648 6). Empty for any other text. */
-function fromBase32(text: string): Buffer {
-  const values = [...text.replace(/=+$/, '').toUpperCase()].map((letter) => rfc4648.indexOf(letter));
-  if (values.includes(-1)) return Buffer.alloc(0);
-  const bits = values.map((value) => value.toString(2).padStart(5, '0')).join('');
-  return Buffer.from((bits.match(/[01]{8}/g) ?? []).map((eight) => Number.parseInt(eight, 2)));
-}
 
 /**
  * Reads the secret of an authenticator app.

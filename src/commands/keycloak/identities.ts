@@ -1,3 +1,4 @@
+import { subjectShape } from '../../capabilities/upstream/profile.ts';
 import type { ImportedIdentity } from '../../core/users/imported-user.ts';
 import { maxUsernameLength, personName } from '../../core/users/user.ts';
 import type { readUpstreams } from '../../ground/config/upstreams-file.ts';
@@ -20,9 +21,6 @@ export const readBroker = (provider: Json): Broker => ({
 
 /** The providers whose users Keycloak knows by the `sub` that Janua gets from them. Microsoft's are known by other ids. */
 const sameKinds = ['google', 'github', 'gitlab'];
-
-/** `sub` and issuer (OpenID Connect Core 1.0, 2). */
-const subjectShape = /^[\x21-\x7e]{1,255}$/;
 
 /** Tells whether both are the same provider. An alias alone is only a name, and another provider may give the ids to other people. */
 function isSame({ kind, issuer }: Broker, upstream: Upstream): boolean {

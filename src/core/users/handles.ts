@@ -70,10 +70,8 @@ export async function setHandle({ user, db }: Held, handle: string | undefined):
 }
 
 /** Returns the id of the account that has the handle, or had it. The account may be gone. */
-export const findHandleOwner = async (handle: string, db: Database): Promise<string | undefined> => {
-  const given = db.selectFrom('janua_handles').select('user_id').where('digest', '=', digestOf(handle));
-  return (await given.executeTakeFirst())?.user_id;
-};
+export const findHandleOwner = async (handle: string, db: Database): Promise<string | undefined> =>
+  (await findHandleOwners([handle], db)).get(handle);
 
 async function claim(handle: string, { user, db }: Pick<Held, 'user' | 'db'>): Promise<void> {
   const owner = await findHandleOwner(handle, db);

@@ -26,7 +26,7 @@ type ClientTable = 'janua_oidc_records' | 'janua_consents';
 type Found = Promise<readonly { readonly id: string }[]>;
 
 /** Deletes the rows that a query found. @returns how many rows it found */
-async function removeRows(
+export async function removeRows(
   database: Database,
   table: ClientTable | 'janua_logout_notices' | 'janua_ended_sessions',
   found: Found,

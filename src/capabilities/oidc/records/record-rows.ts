@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { type Account, stampOf } from '../../../core/users/account.ts';
 import type { OpenDatabase } from '../../../ground/database/database.ts';
-import { removeFound } from '../../../ground/database/deletions.ts';
+import { removeFound, removeRows } from '../../../ground/database/deletions.ts';
 import type { Row } from '../../../ground/database/schema.ts';
 import { onCommit } from '../../../ground/database/transaction.ts';
 
@@ -96,8 +96,7 @@ export function createRecordRows(
      * few of them (`mostRecords.ofGrant`).
      */
     async removeLeftovers(grantKey: string): Promise<void> {
-      const ids = (await tokensOfRevoked([grantKey]).execute()).map(({ id }) => id);
-      if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
+      await removeRows(database, table, tokensOfRevoked([grantKey]).execute());
     },
 
     /** Tells whether a record is still valid. A changed password or a disabled account ends a grant that outlives its session. */
