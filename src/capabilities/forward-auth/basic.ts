@@ -49,8 +49,8 @@ export function createBasic(
      */
     isTaken: ({ kind, origin, sentUri }: ForwardedTarget, { headers }: Request): boolean =>
       kind === 'listed' &&
-      returns.countCredentials(origin, headers.cookie) === 'none' &&
       !Object.keys(headers).some((name) => name.startsWith('sec-fetch-')) &&
+      returns.countCredentials(origin, headers.cookie) === 'none' &&
       saysRule(basic, origin, sentUri),
 
     /**

@@ -167,8 +167,11 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
   ) {
     const { headers } = request;
     // A cookie decides beside Basic, and its own reason is recorded.
-    const isBasicAlone = kind === 'listed' && returns.countCredentials(origin, headers.cookie) === 'none';
-    const isBasicIgnored = isBasicAlone && hostToken === undefined && readBasic(headers.authorization) !== undefined;
+    const isBasicIgnored =
+      kind === 'listed' &&
+      hostToken === undefined &&
+      readBasic(headers.authorization) !== undefined &&
+      returns.countCredentials(origin, headers.cookie) === 'none';
     return {
       get caller() {
         const { caller } = request;

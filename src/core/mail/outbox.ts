@@ -270,9 +270,15 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     /** Tells whether so many mails to imported users may be added. Other mails do not count, because each party has its own turns. */
     async hasRoomForImports(count: number): Promise<boolean> {
       const waiting = rows.select('id').where('party', '=', ofOperator).where('due_at', 'is not', null);
-      const due = await waiting.where('due_at', '<=', now()).limit(mostMails.dueOfImports).execute();
-      if (due.length + count > mostMails.dueOfImports) return false;
-      return (await waiting.limit(mostMails.ofImports).execute()).length + count <= mostMails.ofImports;
+      const hasRoom = async (mails: typeof waiting, most: number) =>
+        (
+          await mails
+            .limit(1)
+            .offset(most - count)
+            .execute()
+        ).length === 0;
+      const due = waiting.where('due_at', '<=', now());
+      return (await hasRoom(due, mostMails.dueOfImports)) && hasRoom(waiting, mostMails.ofImports);
     },
 
     /** Counts the waiting mails. */

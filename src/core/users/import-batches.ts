@@ -52,16 +52,16 @@ function createReadUser(placeOf: (line: number) => string | number) {
   const lines = new Map<string, number>();
   return ({ line, read }: NumberedUser): ImportedUser => {
     const user = read();
-    const keys = keysOf(user);
-    for (const [key, what] of keys) {
-      const first = lines.get(digestOf(key));
+    const keys = [...keysOf(user)].map(([key, what]) => ({ digest: digestOf(key), what }));
+    for (const { digest, what } of keys) {
+      const first = lines.get(digest);
       if (first === undefined) continue;
       const place = placeOf(first);
       if (what === 'user') throw new Unreadable('The user is in line {line} too.', { line: place });
       if (what === 'handle') throw new Unreadable('The handle is in line {line} too.', { line: place });
       throw new ChangeRefused(`The ${what} is in line ${place} too.`);
     }
-    for (const key of keys.keys()) lines.set(digestOf(key), line);
+    for (const { digest } of keys) lines.set(digest, line);
     return user;
   };
 }
