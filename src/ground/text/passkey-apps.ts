@@ -1,7 +1,8 @@
 /** A mobile application that may use the passkeys of this server. */
 export type PasskeyApp =
   | {
-      readonly system: 'ios' /** The team and the bundle, such as `A1B2C3D4E5.com.example.app`. */;
+      readonly system: 'ios';
+      /** The team and the bundle, such as `A1B2C3D4E5.com.example.app`. */
       readonly id: string;
     }
   | {

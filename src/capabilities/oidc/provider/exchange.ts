@@ -131,13 +131,12 @@ export function addTokenExchange(provider: Provider, options: ExchangeOptions, d
 /** @throws {errors.InvalidRequest} */
 function requireParameters(params: Readonly<Record<string, unknown>>): void {
   const { subject_token: sent, subject_token_type: type, requested_token_type: wanted = onlyType } = params;
-  const fault =
-    typeof sent !== 'string'
-      ? "missing required parameter 'subject_token'"
-      : type !== onlyType || wanted !== onlyType
-        ? `only access tokens are exchanged: ${onlyType}`
-        : ['actor_token', 'actor_token_type', 'audience'].some((name) => params[name] !== undefined)
-          ? "'actor_token' and 'audience' are not supported: name the 'resource'"
-          : undefined;
-  if (fault !== undefined) throw new errors.InvalidRequest(fault);
+  const isBeyond = ['actor_token', 'actor_token_type', 'audience'].some((name) => params[name] !== undefined);
+  const faults: readonly (string | false)[] = [
+    typeof sent !== 'string' && "missing required parameter 'subject_token'",
+    (type !== onlyType || wanted !== onlyType) && `only access tokens are exchanged: ${onlyType}`,
+    isBeyond && "'actor_token' and 'audience' are not supported: name the 'resource'",
+  ];
+  const fault = faults.find((one) => one !== false);
+  if (fault) throw new errors.InvalidRequest(fault);
 }
