@@ -113,7 +113,7 @@ export async function readPage<Model>(
   if (scope === undefined && !takesTurn) return read();
   const { id } = signedInOf(request).user;
   const turns = scope === undefined ? accountTurns : adminTurns;
-  // Anybody may have many accounts, but few have many networks.
+  // A person may have many accounts, but seldom many networks.
   const parties = scope === undefined ? [endSiteOf(request.caller.address), id] : [id];
   const work = { places: [{ key: id, atOnce: adminPages.ofOne }], parties };
   const inTurn = async () => {

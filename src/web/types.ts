@@ -60,8 +60,8 @@ declare module 'fastify' {
     /** Whether programs that act as themselves may use the route, for JSON. */
     machines?: boolean;
     /**
-     * Whether the route waits for its turn (`readPage`): a page that lists what an account has, or a POST that looks at many rows. Pages
-     * for administrators always wait.
+     * True for a route that waits for its turn (`readPage`): a page that lists what an account has, or a POST that looks at many rows.
+     * Pages for administrators always wait.
      */
     takesTurn?: true | undefined;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */

@@ -23,7 +23,7 @@ export interface ApplyOptions {
   readonly prunes: boolean;
   /** Whether new secrets can be shown. Otherwise a new client without a file gets none. */
   readonly showsSecrets: boolean;
-  /** Whether the file goes on without a user whose handle or `sub` is another account's. Otherwise it is refused. */
+  /** True if a user whose handle or `sub` another account has is left out. Otherwise, the whole file is refused. */
   readonly leavesOut: boolean;
   /** Whether an earlier version of the file, which another one has replaced, changes nothing. */
   readonly skipsFormer: boolean;

@@ -1,6 +1,6 @@
 import { ChangeRefused } from '../../core/users/change-refused.ts';
 
-/** An object of an export. Nobody has checked it, so its values may be of any type. */
+/** An object of an export. Keycloak may have written it, or an attacker, so its values may be of any type. */
 export type Json = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Json =>

@@ -1,6 +1,6 @@
 import type { UserDirectory } from './user-directory.ts';
 
-/** The one who acts in an event: a user, or a program that acts as itself, which the events name by the id of its client. */
+/** A user, or a program that acts as itself. Events name a program by the id of its client. */
 interface Named {
   readonly name: string;
   readonly isProgram: boolean;

@@ -45,8 +45,8 @@ export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
 const digestOf = (key: string) => hash('sha256', key, 'latin1');
 
 /**
- * Returns a function that reads users, and refuses one who is in the file twice. It keeps the names of all users, because a rehearsal adds
- * nobody in whom a second user could be noticed.
+ * Returns a function that reads users, and refuses one who is in the file twice. It keeps the names of all users, because a rehearsal stores
+ * no user with whom a later one could be compared.
  */
 function createReadUser(placeOf: (line: number) => string | number) {
   const lines = new Map<string, number>();

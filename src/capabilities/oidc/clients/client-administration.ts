@@ -309,8 +309,8 @@ const describeTrusts = (before: readonly Trust[], after: readonly Trust[]): stri
     : `trusts: ${after.map(nameTrust).join(' ') || 'none'}`;
 
 /**
- * Requires that a change names each part of a grant that another administrator, or a command, has given. The change is a new grant, which must
- * not give anew what nobody has named. @throws {InvalidFields}
+ * Requires that a change names each part of a grant that another administrator, or a command, has given. The administrator who makes the
+ * change would otherwise grant the other parts too. @throws {InvalidFields}
  */
 function requireWholeGrant(present: Machine | undefined, changed: Partial<Machine> | undefined): void {
   if (present === undefined || changed === undefined || present.grantedBy === changed.grantedBy) return;

@@ -65,7 +65,7 @@ export const defaultSettings: ClientSettings = {
 
 /**
  * Changes of the settings. A change of a part of a program's grant keeps the other parts if the same administrator, or a command, gave them.
- * Otherwise, someone would grant anew what another administrator has granted, who may have lost the right to do so.
+ * Otherwise, an administrator would grant anew what another one has granted, who may have lost the right to do so.
  */
 export type ClientChanges = Partial<Omit<ClientSettings, 'machine'>> & {
   readonly machine?: Partial<Machine> | undefined;

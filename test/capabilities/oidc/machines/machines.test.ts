@@ -524,7 +524,7 @@ for (const stores of choices)
       const change = (fields: object) => server.janua.post(`/api/admin/clients/${id}/change`, fields, chief);
       const read = async () => (await server.janua.get(`/api/admin/clients/${id}`, chief)).json().machine;
       const before = await read();
-      // What a command, or another administrator, has given is not given anew by whoever does not name it.
+      // An administrator does not grant anew what a command, or another administrator, has granted, without naming it.
       const refused = await change({ within: ['finance'] });
       assert.deepEqual(
         refused.json().errors?.map(({ field }: { field: string }) => field),
