@@ -1,5 +1,5 @@
 import { ChangeRefused } from '../../core/users/change-refused.ts';
-import { admins, groupPattern, machines } from '../../core/users/scopes.ts';
+import { admins, groupPattern, wordsOfRules } from '../../core/users/scopes.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
 import { type Json, objectOf, objectsOf, textOf, textsOf } from './values.ts';
 
@@ -45,7 +45,7 @@ export function createGroupNames() {
     const name = nameOf(text);
     const other = names.get(name);
     if (!groupPattern.test(name)) tell(`${source} cannot be a group: its name would be "${name}".`);
-    else if (name === admins || name === machines)
+    else if (name === admins || wordsOfRules.includes(name))
       tell(`${source} is not brought: here, ${name} means something else. Give these users a group by hand.`);
     else if (other !== undefined) tell(`${source} is not brought: its name would be ${name}, as that of ${other}.`);
     else if (groups.length >= most.groups)

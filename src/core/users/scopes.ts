@@ -20,6 +20,9 @@ export const machines = 'machines';
  */
 export const basic = 'basic';
 
+/** The names that mean something else in `FORWARD_AUTH_RULES`. */
+export const wordsOfRules: readonly string[] = [machines, basic];
+
 export const groupPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 export interface Rights {

@@ -299,7 +299,15 @@ test('no group of a file gives rights, and no two become one', async () => {
   await host.run(['groups', 'add', 'helpers', 'users:read']);
   await host.run(['groups', 'add', 'present']);
   const groups = [
-    ...[group('Admins'), group('machines'), group('Helpers'), group('Present'), group('A', group('B')), group('A-B')],
+    ...[
+      group('Admins'),
+      group('machines'),
+      group('basic'),
+      group('Helpers'),
+      group('Present'),
+      group('A', group('B')),
+      group('A-B'),
+    ],
     ...[group('Ä'), group('...'), group('x'.repeat(64)), { ...group('team'), realmRoles: ['editor'] }],
   ];
   const roles = { realm: [{ name: 'admins' }, { name: 'both', composites: { realm: ['admins'] } }] };
@@ -309,6 +317,7 @@ test('no group of a file gives rights, and no two become one', async () => {
   for (const reason of [
     /^line 1: \/Admins is not brought: here, admins means something else/m,
     /^line 1: \/machines is not brought/m,
+    /^line 1: \/basic is not brought/m,
     /^\/Helpers: nobody joins the group helpers, because it grants users:read/m,
     /^line 1: \/A-B is not brought: its name would be a-b, as that of \/A\/B\.$/m,
     /^line 1: \/Ä is not brought: its name would be a, as that of \/A\.$/m,
