@@ -42,6 +42,7 @@ import { createTokens } from './tokens/tokens.ts';
 import { hasForeignPassword } from './users/account.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
 import { ChangeRefused, tooManyChanges } from './users/change-refused.ts';
+import { createClaims } from './users/claims.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createImports } from './users/imports.ts';
 import { createInviteLinks } from './users/invite-links.ts';
@@ -305,6 +306,7 @@ export async function createCore(options: CoreOptions) {
     encryptionKeys,
     /** The outbox, and the mailer that adds to it. Undefined if no mail is sent. */
     ...works,
+    claims: createClaims(database),
     /** Undefined with a team's own table, like `importUsers`. */
     imports,
     inviteLinks,

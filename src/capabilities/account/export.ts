@@ -47,6 +47,7 @@ export function createExportAccount(core: AccountCore, ownSessions: OwnSessions)
       account: {
         id: user.id,
         ...(await describeAccount(user, users)),
+        claims: await core.claims.findOwn(user),
         last_login_at: (await findLastLogin(user))?.toISOString() ?? null,
       },
       second_factors: describeFactors(factors),

@@ -7,13 +7,14 @@ import type { Ports } from '../ports.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
+import { type ChangeClaims, changeOwnClaims } from '../users/claims.ts';
 import type { Groups } from '../users/groups.ts';
 import { type NameParts, requireFreeHandle, requireHandle, setHandle } from '../users/handles.ts';
 import type { Held, HoldNew } from '../users/held.ts';
 import type { Imports } from '../users/imports.ts';
 import type { InviteLinks, NewInviteLink } from '../users/invite-links.ts';
 import { requireEmail } from '../users/require-details.ts';
-import type { RequireRights } from '../users/scopes.ts';
+import { admins, ownScopes, type RequireRights } from '../users/scopes.ts';
 import { hasName, type User } from '../users/user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import { type AdministrationEvents, createActing, ownTable, type UserReference } from './acting.ts';
@@ -122,6 +123,24 @@ export function createAdministration(
       const handle = typed === '' ? undefined : requireHandle(typed);
       if (handle !== undefined) await requireFreeHandle(handle, options);
       await changeFound('user-handle-changed', reference, (held) => setHandle(held, handle));
+    },
+
+    /**
+     * Changes the custom claims of a user. They replace those of the user's groups, such as the rights that an application reads there. So
+     * on pages only members of `admins` may do this.
+     */
+    async setClaims(reference: UserReference, change: ChangeClaims): Promise<void> {
+      type Made = Awaited<ReturnType<typeof changeOwnClaims>>;
+      const event = {
+        kind: 'user-claims-changed',
+        about: ({ names }: Made) => names.join(' '),
+        isChange: ({ isChange }: Made) => isChange,
+      } as const;
+      await options.changeAny(event, (await adopt(reference)).user.id, actor, (held) => {
+        judge(held.account);
+        requireRights({ groups: [admins], scopes: Object.keys(ownScopes) });
+        return changeOwnClaims(held, change);
+      });
     },
 
     /**

@@ -49,6 +49,7 @@ const rules = {
   'user-renamed': {},
   'user-handle-changed': {},
   'handle-chosen': {},
+  'user-claims-changed': { locksGroups: true },
   'user-email-changed': { ...ends, endsUnstamped: true, locksGroups: true, notice: 'email-changed' },
   'user-groups-changed': { locksGroups: true },
   'user-enabled': {},

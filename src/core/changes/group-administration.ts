@@ -1,4 +1,5 @@
 import { ChangeRefused } from '../users/change-refused.ts';
+import type { ChangeClaims } from '../users/claims.ts';
 import type { ChosenGroups, Group } from '../users/groups.ts';
 import type { Held } from '../users/held.ts';
 import type { Acting, UserReference } from './acting.ts';
@@ -80,6 +81,11 @@ export function createGroupAdministration(
     async setSecondFactor(name: string, demanded: boolean): Promise<void> {
       const kind = demanded ? 'group-factor-demanded' : 'group-factor-optional';
       await groups.setSecondFactor(name, demanded, requireRights, recording(kind, { about: name }));
+    },
+
+    /** Changes the custom claims of the users of the group. */
+    async setGroupClaims(name: string, change: ChangeClaims): Promise<void> {
+      await groups.setClaims(name, change, requireRights, recording('group-claims-changed', { about: name }));
     },
 
     async removeGroup(name: string): Promise<void> {

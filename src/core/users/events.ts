@@ -137,6 +137,13 @@ export const events = {
     words: 'The handle of a user was changed',
     advise: () => ['Applications may know the user by it. The former one is never given to another account.'],
   },
+  'user-claims-changed': {
+    isChange: true,
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'The claims of a user were changed, by which applications may grant rights',
+  },
   'user-email-link-sent': {
     vocabulary: 'user_updated',
     by: 'operator',
@@ -199,6 +206,13 @@ export const events = {
     by: 'operator',
     level: 'info',
     words: 'The scopes of a group were changed',
+  },
+  'group-claims-changed': {
+    isChange: true,
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'The claims of the users of a group were changed, by which applications may grant rights',
   },
   'group-factor-demanded': {
     isChange: true,

@@ -4,6 +4,7 @@ import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { inTransactionOn, type Locking } from '../../ground/database/transaction.ts';
 import { ChangeRefused } from './change-refused.ts';
+import { type ChangeClaims, changeGroupClaims } from './claims.ts';
 import { countChange } from './directory.ts';
 import type { Held } from './held.ts';
 import { limitRows } from './row-limits.ts';
@@ -318,6 +319,19 @@ export function createGroups(database: Database, options: GroupOptions) {
         requireRights,
         recordIn,
       ),
+
+    setClaims: (
+      name: string,
+      changeClaims: ChangeClaims,
+      requireRights: RequireRights = () => {},
+      recordIn = recordNothing,
+    ): Promise<void> =>
+      change(async (db) => {
+        const groups = await readAll(db);
+        requireRights(rightsIn([name], groups));
+        if (!groups.has(name)) throw noSuchGroup(name);
+        if (await changeGroupClaims(name, db, changeClaims)) await recordIn(db);
+      }),
 
     /** Checks whether one of these groups demands a second factor. */
     async demandsFactor(names: readonly string[], db = database): Promise<boolean> {

@@ -8,6 +8,7 @@ import { type Kysely, Migrator, sql } from './kysely.ts';
 import { holdLease } from './lease.ts';
 import { createTableChanges, type MigrationStep } from './migration-step.ts';
 import { up as noteAppliedFiles } from './migrations/0.3-applied-files.ts';
+import { up as addClaims } from './migrations/0.3-claims.ts';
 import { up as listSecrets } from './migrations/0.3-client-secrets.ts';
 import { up as addExchanges } from './migrations/0.3-exchanges.ts';
 import { up as upgradeFrom02 } from './migrations/0.3-from-0.2.ts';
@@ -36,6 +37,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '0.3-tables-people-links': addInviteLinks,
   '0.3-tables-people-to-invite': addImportInvitations,
   '0.3-tables-resources-exchange': addExchanges,
+  '0.3-tables-with-claims': addClaims,
 };
 
 /** The names of the first and the last migration of version 0.2.0, which had 22. */

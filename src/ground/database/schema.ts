@@ -73,6 +73,8 @@ export const rows = {
     import_id: generated(nullable('')),
     /** The administrator for whom an imported user awaits an invitation. Empty: an operator. NULL: no invitation is awaited. */
     invite_by: generated(nullable('')),
+    /** JSON: the custom claims of the user (`core/users/claims.ts`). NULL for none. */
+    claims: generated(nullable('')),
     /** A counter. A transaction locks the row by increasing it (`countChange`). */
     changes: generated(time),
   },
@@ -258,6 +260,8 @@ export const rows = {
     changes: generated(time),
     /** Whether members of the group need a second factor. */
     second_factor: generated(0),
+    /** JSON: the custom claims of the users of the group. NULL for none. */
+    claims: generated(nullable('')),
     /** The name of the file that added the group (`janua apply`). NULL for one that was added otherwise. */
     applied_by: generated(nullable('')),
   },

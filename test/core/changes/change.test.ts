@@ -148,6 +148,7 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
   'profile-changed': { ...all, ends: false },
   'user-renamed': { ...all, ends: false },
   'user-handle-changed': { ...all, ends: false },
+  'user-claims-changed': { ...all, ends: false },
   'handle-chosen': { ...all, ends: false },
   'user-email-changed': { ...all, ...none, tokens: false, notices: ['email-changed'], ends: true },
   'user-groups-changed': { ...all, ends: false },
