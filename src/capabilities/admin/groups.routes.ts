@@ -2,6 +2,7 @@ import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import { beyondOwn, holds, requireRightsOf } from '../../core/access/rights.ts';
 import type { Actor, Administration } from '../../core/changes/administration.ts';
+import type { StoredClaims } from '../../core/users/claims.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { groupPattern, ownScopes, type RequireRights, readNames } from '../../core/users/scopes.ts';
 import { mostCounted } from '../../core/users/user-directory.ts';
@@ -15,12 +16,14 @@ import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof, Request } from '../../web/types.ts';
+import { claimsFields, claimsSchema, readClaims, refuseClaims } from './claims-field.ts';
 import { createDescribeGroup, type GuardParts, groupFields, seesGroup } from './describe-groups.ts';
 import { groupsView } from './views.ts';
 
 export interface GroupParts extends GuardParts {
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly groups: Pick<Groups, 'list' | 'names' | 'knownScopes'>;
+  readonly claims: Pick<StoredClaims, 'findOfAllGroups'>;
 }
 
 const fields = {
@@ -40,6 +43,7 @@ const listSchema = object('Groups', {
   groups: listOf(
     object('A group', {
       ...groupFields,
+      claims: claimsSchema,
       unknown_scopes: listOf(
         text('reports:read'),
         'Those of `scopes` that `SCOPES` no longer names. They stay until you leave them out',
@@ -75,8 +79,10 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     const { knownScopes, list } = parts().groups;
     const found = await list(limit + 1, after?.[0], (group) => seesGroup(signedIn, group));
     const { entries, next_cursor } = pageOf(found, limit, ({ name }) => [name]);
+    const claims = await parts().claims.findOfAllGroups();
     const groups = entries.map((group) => ({
       ...describe(group),
+      claims: claims.get(group.name) ?? {},
       unknown_scopes: group.scopes.filter((scope) => !knownScopes.includes(scope)),
       members: group.members ?? null,
     }));
@@ -154,6 +160,29 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
       await requireGroup(name);
       await administrationOf(request).setScopes(name, names);
       return reply.proceed(`${page}?state=changed`, { detail: 'Scopes changed' });
+    },
+  });
+
+  addAction(app, [`${page}/claims`, '/api/admin/groups/claims'], {
+    method: 'POST',
+    summary: 'Set the custom claims of the users of a group',
+    tag,
+    config: { ...config, view },
+    fields: { name, ...claimsFields },
+    answer: detailAnswer('Claims changed'),
+    browser: 'To the page with the groups',
+    refuse: showPageWithFaults(async (request) => {
+      const { name: claimed, claims } = (request.body ?? {}) as Readonly<Record<string, unknown>>;
+      return { ...(await show(request)), values: { claimed, claims } };
+    }),
+    async handle(request, reply, { name, claims }) {
+      if (claims === undefined) throw new InvalidFields({ field: 'claims', code: 'missing' });
+      const wanted = readClaims({ claims });
+      await requireGroup(name);
+      await administrationOf(request)
+        .setGroupClaims(name, () => wanted)
+        .catch(refuseClaims);
+      return reply.proceed(`${page}?state=changed`, { detail: 'Claims changed' });
     },
   });
 

@@ -8,6 +8,7 @@ import { addressFault, maxNameLength, maxUsernameLength, newEmailAddress, person
 import type { Fields } from '../../web/action.ts';
 import { endTokensField } from '../../web/fields.ts';
 import type { Features } from '../../web/flow-options.ts';
+import { claimsFields, readClaims, refuseClaims } from './claims-field.ts';
 import type { FoundUser } from './find-users.ts';
 
 type Sent = Readonly<Record<string, string | undefined>>;
@@ -189,6 +190,19 @@ const userActions = {
     fields: groupsFields,
     isOffered: () => true,
     run: (administration, user, { groups }) => administration.setGroups(user, readNames(groups)),
+  },
+  claims: {
+    scope: 'users:write',
+    fresh: true,
+    byAdmins: true,
+    summary: 'Set the custom claims of a user',
+    detail: 'Claims changed',
+    fields: claimsFields,
+    isOffered: () => true,
+    run(administration, user, sent) {
+      const claims = readClaims(sent);
+      return administration.setClaims(user, () => claims).catch(refuseClaims);
+    },
   },
   verify: {
     scope: 'users:write',

@@ -1,5 +1,6 @@
 import type { describeSession } from '../../core/access/describe-session.ts';
 import type { describeToken } from '../../core/access/describe-token.ts';
+import { type Claims, linesOfClaims } from '../../core/users/claim-rules.ts';
 import type { Listed, Page } from '../../web/page.ts';
 import { view } from '../../web/view.ts';
 import type { DescribedGroup } from './describe-groups.ts';
@@ -33,6 +34,7 @@ interface Invitation {
 interface UserAnswer extends User, Omit<Listed, 'next_cursor'> {
   readonly verification: { readonly how: string; readonly by: string | null; readonly at: string | null } | null;
   readonly invitation: Invitation | null;
+  readonly claims: Claims;
   readonly sessions: readonly ReturnType<typeof describeSession>[];
   readonly tokens: readonly ReturnType<typeof describeToken>[];
   readonly applications: readonly { readonly client_id: string; readonly name: string; readonly since: string }[];
@@ -71,6 +73,7 @@ function describeUserPage(user: UserAnswer, page: Page) {
     lastAccess: lastAccessOf(user, page),
     groups: user.groups.map((name) => ({ name, address: `/admin/users?group=${encodeURIComponent(name)}` })),
     opens: [...opens.clients.map(({ name }) => name), ...further, ...opens.rules].join(', '),
+    claims: linesOfClaims(user.claims).split('\n').filter(Boolean),
     factors: factorsOf(user, page) || admin.user.noFactors,
     actions: actions.filter((action) => !isDangerous(action)).map((action) => actionOf(action, user, page)),
     dangers: actions.filter(isDangerous).map((action) => actionOf(action, user, page)),
@@ -208,6 +211,7 @@ function describeAction(
     boxes: action === 'groups' ? groupBoxesOf(groups.choices, groups.chosen, page, fixed) : undefined,
     takesEmail: fields.includes('email'),
     takesHandle: fields.includes('handle'),
+    takesClaims: fields.includes('claims'),
     takesName: fields.includes('first_name'),
     endsTokens: fields.includes('end_tokens'),
   };

@@ -13,6 +13,8 @@ import { type JoinedPorts, type LinkedIdentity, placeOf } from '../../core/ports
 import type { Sessions } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
 import { rightsOfAccount, stampOf } from '../../core/users/account.ts';
+import { linesOfClaims } from '../../core/users/claim-rules.ts';
+import type { StoredClaims } from '../../core/users/claims.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { type RequireRights, readNames } from '../../core/users/scopes.ts';
 import { eventsOf, type User } from '../../core/users/user.ts';
@@ -27,6 +29,7 @@ import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../w
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
+import { claimsSchema } from './claims-field.ts';
 import {
   createDescribeGroup,
   furtherClients,
@@ -55,6 +58,7 @@ export interface UserParts extends UserListParts {
   readonly ports: GuardParts['ports'] & Pick<JoinedPorts, 'findInvitation' | 'listApplications' | 'listIdentities'>;
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly groups: Pick<Groups, 'names' | 'findAll' | 'namesOf'>;
+  readonly claims: Pick<StoredClaims, 'findOwn'>;
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly personalTokens: Pick<PersonalTokens, 'list'>;
   readonly auditTrail: Pick<AuditStore, 'findPage'>;
@@ -96,6 +100,7 @@ const userSchema = object('A user', {
     ),
     description: 'Null if the user was not invited, or has begun',
   },
+  claims: claimsSchema,
   sessions: listOf(
     object('A session', {
       id: text(exampleId),
@@ -221,13 +226,15 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     };
   }
 
+  const claimsOf = async (user: Pick<User, 'id'>) => ({ claims: linesOfClaims(await parts().claims.findOwn(user)) });
+
   async function describe(request: Request) {
     const { user, account } = await requireUser(request);
     const signedIn = signedInOf(request);
     const { scopes } = signedIn;
     const mayAct = holds(signedIn, rightsOfAccount(account));
     const isAdmin = holdsAll(signedIn);
-    const { sessions, personalTokens, ports, auditTrail } = parts();
+    const { sessions, personalTokens, ports, auditTrail, claims } = parts();
     const { limit, after } = readList(request.query, { keyLength: 2 });
     const applications = pageOf(await ports.listApplications(account.user, limit + 1, after), limit, placeOf);
     const trail = scopes.includes('audit:read')
@@ -237,6 +244,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       ...describeUser(user),
       verification: await describeVerification(user, signedIn),
       invitation: await describeInvitation(account),
+      claims: await claims.findOwn(user),
       sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),
       applications: applications.entries.map(({ clientId, name, since }) => ({
@@ -318,7 +326,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
           dangerous: action.dangerous,
           user: shown,
           invitation: name === 'send-reset' ? await describeInvitation(account) : null,
-          values: { first_name, last_name, ...typed },
+          values: { first_name, last_name, ...(name === 'claims' && (await claimsOf(user))), ...typed },
           choices,
           chosen: user.groups,
           fixed,

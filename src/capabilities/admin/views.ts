@@ -1,3 +1,4 @@
+import { type Claims, linesOfClaims } from '../../core/users/claim-rules.ts';
 import { type Head, type Listed, type Page, wordsFor } from '../../web/page.ts';
 import { view } from '../../web/view.ts';
 import type { listEvents } from './audit.ts';
@@ -127,6 +128,7 @@ function describeEvent(event: Audit['events'][number], title: string | undefined
 
 interface Groups extends Listed {
   readonly groups: readonly (DescribedGroup & {
+    readonly claims: Claims;
     readonly unknown_scopes: readonly string[];
     readonly members: number | null;
   })[];
@@ -161,13 +163,15 @@ function describeGroups({ groups, scopes, ownScopes, heldScopes, mostCounted, ..
       return {
         ...{ name, second_factor, choices, mayGrant, mayRemove: !builtIn, unknownScopes: group.unknown_scopes },
         description: builtIn ? texts.builtIn : group.description,
+        claims: linesOfClaims(group.claims).split('\n').filter(Boolean),
+        claimsField: claimsFieldOf(group, page),
         rights: groupRightsOf(group, page),
         factor: second_factor && secondFactor ? texts.factor : undefined,
         members:
           members === null
             ? interpolate(admin.users.moreThan, { count: number(mostCounted) })
             : plural(texts.members, members),
-        mayChange: mayChange && group.held && (mayGrant || secondFactor || !builtIn),
+        mayChange: mayChange && group.held,
         demand: secondFactor
           ? { value: String(!second_factor), text: second_factor ? texts.demandNone : texts.demandFactor }
           : undefined,
@@ -177,6 +181,21 @@ function describeGroups({ groups, scopes, ownScopes, heldScopes, mostCounted, ..
             : plural(texts.removeLead, members),
       };
     }),
+  };
+}
+
+/** The field with the claims of a group. After a fault, it has what was typed, and stays open. */
+function claimsFieldOf({ name, claims }: Groups['groups'][number], { values, errorOf }: Page) {
+  const isTyped = values.claimed === name;
+  const id = `claims-${name}`;
+  const error = isTyped ? errorOf('claims') : undefined;
+  const value = isTyped ? (values.claims ?? '') : linesOfClaims(claims);
+  return {
+    id,
+    value,
+    error,
+    isOpen: error !== undefined,
+    notes: [`${id}-hint`, error && `${id}-error`].filter(Boolean).join(' '),
   };
 }
 

@@ -51,7 +51,7 @@ describe('the page of a user', () => {
     assert.match(user.events[0].decision, /The user logged in/);
     assert.deepEqual(user.actions, [
       ...['name', 'handle', 'offer-email', 'set-email', 'disable', 'end-sessions', 'lift'],
-      ...['send-reset', 'groups', 'verify', 'delete'],
+      ...['send-reset', 'groups', 'claims', 'verify', 'delete'],
     ]);
     assert.deepEqual([user.email_verified, user.verification], [false, null]);
     const page = (await get(`/admin/users/${annId}`)).body;
