@@ -35,16 +35,17 @@ export const exportFile = ({ name, users: withUsers = false }: ExportOptions) =>
     return stringify({ name, ...Object.fromEntries(filled) }, { lineWidth: 0 }).trimEnd();
   });
 
-async function objectsOf({ groups, clients, resources, users }: Services) {
+async function objectsOf({ groups, clients, resources, users, claims }: Services) {
   // A former program could not be added elsewhere.
   const usable = (await clients.list()).filter((client) => !isUnusable(describeClient(client)));
   const granted = await withoutEnded(usable, users);
+  const ofGroups = await claims.findOfAllGroups();
   return {
     groups: inOrder(
       'name',
       (await groups.findAll()).map(({ name, ...group }) => ({
         name,
-        ...unlike(groupDocument(newGroup), groupDocument(group)),
+        ...unlike(groupDocument(newGroup), groupDocument({ ...group, claims: ofGroups.get(name) ?? {} })),
       })),
     ),
     clients: inOrder(
@@ -109,6 +110,7 @@ async function usersOf({
   administration,
   groups,
   findSubject,
+  claims,
 }: Services): Promise<readonly ObjectDocument[]> {
   if (registry === undefined)
     throw new ChangeRefused('USERS_TABLE is a table of your own. Export its users with the tools of its database.');
@@ -125,12 +127,14 @@ async function usersOf({
       );
     const names = (await groups.namesOf(user)).toSorted();
     const sub = await findSubject(user);
+    const own = await claims.findOwn(user);
     listed.push({
       username: user.username,
       first_name: user.firstName,
       last_name: user.lastName,
       ...(user.handle !== undefined && { handle: user.handle }),
       ...(names.length > 0 && { groups: names }),
+      ...(Object.keys(own).length > 0 && { claims: own }),
       ...(sub !== undefined && { sub }),
     });
   }

@@ -1,4 +1,8 @@
+import { ChangeRefused } from '../core/users/change-refused.ts';
+import { linesOfClaims, parseClaim } from '../core/users/claim-rules.ts';
+import type { ChangeClaims } from '../core/users/claims.ts';
 import { rightsOf } from '../core/users/scopes.ts';
+import { canonicalUsername } from '../core/users/user.ts';
 import { mostCounted } from '../core/users/user-directory.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
@@ -52,4 +56,33 @@ export const changeGroups = (username: string, change: { readonly add: string[];
   administer('janua users groups', async ({ administration }) => {
     const groups = await administration.changeGroups(username, change);
     return groups.length === 0 ? 'The user is in no group.' : `The user is in: ${groups.join(', ')}.`;
+  });
+
+interface TypedClaims {
+  readonly set: readonly string[];
+  readonly remove: readonly string[];
+}
+
+const changeOf =
+  ({ set, remove }: TypedClaims): ChangeClaims =>
+  (present) => ({
+    ...present,
+    ...Object.fromEntries(remove.map((name) => [name, null])),
+    ...Object.fromEntries(set.map(parseClaim)),
+  });
+
+const isNoChange = ({ set, remove }: TypedClaims) => set.length + remove.length === 0;
+
+export const groupClaims = (name: string, typed: TypedClaims) =>
+  administer('janua groups claims', async ({ administration, claims }) => {
+    if (!isNoChange(typed)) await administration.setGroupClaims(name, changeOf(typed));
+    return linesOfClaims((await claims.findOfAllGroups()).get(name) ?? {}) || 'The group has no claims.';
+  });
+
+export const userClaims = (username: string, typed: TypedClaims) =>
+  administer('janua users claims', async ({ administration, users, claims }) => {
+    if (!isNoChange(typed)) await administration.setClaims(username, changeOf(typed));
+    const account = await users.findByUsername(canonicalUsername(username));
+    if (account === undefined) throw new ChangeRefused('There is no user with that name.', 'no-such-user');
+    return linesOfClaims(await claims.find(account.user)) || 'The user has no claims.';
   });

@@ -222,6 +222,9 @@ function addUsers(program: Command): void {
     .option('--add <name>', 'add the user to a group; may be repeated', collect, [])
     .option('--remove <name>', 'remove the user from a group; may be repeated', collect, [])
     .action(from(() => import('./groups.ts'), 'changeGroups'));
+  addClaimOptions(
+    add(users, 'claims <email>', 'change the custom claims of a user, and show them with those of the groups'),
+  ).action(from(() => import('./groups.ts'), 'userClaims'));
   const factorsFile = () => import('./factors.ts');
   add(users, 'factors <email>', 'list the second factors of a user')
     .option(...json)
@@ -276,6 +279,9 @@ function addGroups(program: Command): void {
   add(groups, 'second-factor <name>', 'demand a second factor of the users of a group when they sign in')
     .option('--off', 'demand none any more')
     .action(from(groupsFile, 'setSecondFactor'));
+  addClaimOptions(add(groups, 'claims <name>', 'show or change the custom claims of the users of a group')).action(
+    from(groupsFile, 'groupClaims'),
+  );
   add(groups, 'remove <name>', 'remove a group; its users lose what it grants').action(from(groupsFile, 'removeGroup'));
 }
 
@@ -399,6 +405,11 @@ function addAudit(program: Command): void {
     .argument('<request-id>', 'as the refused user has seen it')
     .action(from(() => import('./explain.ts'), 'explain'));
 }
+
+const addClaimOptions = (command: Command): Command =>
+  command
+    .option('--set <name=value>', 'set a claim to a text, or to JSON; may be repeated', collect, [])
+    .option('--remove <name>', 'remove a claim; may be repeated', collect, []);
 
 const addClientSettings = (command: Command): Command =>
   command

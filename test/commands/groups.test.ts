@@ -36,6 +36,15 @@ test('groups are added, listed, changed and removed, and users are put into them
   assert.match((await run('users', 'disable', 'ann@example.com')).text, /^This is the last administrator/);
   assert.equal((await run('groups', 'scopes', 'staff', 'users:read')).text, 'staff grants: users:read.\n');
   assert.equal((await run('groups', 'scopes', 'staff', 'reports:write')).code, 1);
+  assert.equal((await run('groups', 'claims', 'staff')).text, 'The group has no claims.\n');
+  const claims = await run('groups', 'claims', 'staff', '--set', 'tags=["a"]', '--set', 'department=all');
+  assert.equal(claims.text, 'department=all\ntags=["a"]\n');
+  assert.equal((await run('groups', 'claims', 'staff', '--remove', 'tags')).text, 'department=all\n');
+  const own = await run('users', 'claims', 'ann@example.com', '--set', 'level=7');
+  assert.equal(own.text, 'department=all\nlevel=7\n');
+  const reserved = await run('users', 'claims', 'ann@example.com', '--set', 'sub=eve');
+  assert.deepEqual([reserved.code, reserved.text.slice(0, 34)], [1, 'The claim sub has a meaning in a s']);
+  assert.equal((await run('users', 'claims', 'nobody@example.com')).code, 1);
   await run('groups', 'second-factor', 'staff');
   const demanding = await run('groups', 'remove', 'staff');
   assert.equal(demanding.code, 1);
@@ -54,6 +63,9 @@ test('groups are added, listed, changed and removed, and users are put into them
       'user-added',
       'user-groups-changed admins staff',
       'group-changed staff users:read',
+      'group-claims-changed staff',
+      'group-claims-changed staff',
+      'user-claims-changed level',
       'group-factor-demanded staff',
       'group-factor-optional staff',
       'group-removed staff',

@@ -7,6 +7,7 @@ import {
 } from '../../capabilities/oidc/clients/clients.ts';
 import { splitTrusts } from '../../capabilities/oidc/machines/trust.ts';
 import type { NewResource } from '../../capabilities/oidc/resources/resources.ts';
+import type { Claims } from '../../core/users/claim-rules.ts';
 import type { StoredGroup } from '../../core/users/groups.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import type { Field } from '../../web/action.ts';
@@ -14,14 +15,20 @@ import type { Field } from '../../web/action.ts';
 /** An object as a file has it: the names and values of its keys. The functions of this file convert a stored object to its document. */
 export type ObjectDocument = Readonly<Record<string, unknown>>;
 
-export const groupDocument = ({ description, scopes, secondFactor }: Omit<StoredGroup, 'name'>): ObjectDocument => ({
+export const groupDocument = ({
+  description,
+  scopes,
+  secondFactor,
+  claims,
+}: Omit<StoredGroup, 'name'> & { readonly claims: Claims }): ObjectDocument => ({
   description,
   scopes,
   second_factor: secondFactor,
+  claims,
 });
 
 /** The values of a new group, unless its file says otherwise. */
-export const newGroup = { description: '', scopes: [], secondFactor: false };
+export const newGroup = { description: '', scopes: [], secondFactor: false, claims: {} };
 
 const toValue = ({ list, boolean }: Field, text: string): unknown => {
   if (boolean) return text === 'true';

@@ -5,6 +5,7 @@ import type { Services } from '../../compose.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import { findAppliedVersions, noteAppliedVersion } from '../../core/changes/applied-files.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { requireClaims } from '../../core/users/claim-rules.ts';
 import { explainFault } from '../describe-faults.ts';
 import { differencesOf } from './changes.ts';
 import {
@@ -67,12 +68,13 @@ async function inPlace(place: string, work: () => Promise<void>): Promise<void> 
 }
 
 async function makeGroupSo(
-  { name, description, scopes, second_factor: secondFactor }: GroupEntry,
-  { services: { groups, administration }, applied, appliedBy }: Making,
+  { name, description, scopes, second_factor: secondFactor, claims }: GroupEntry,
+  { services: { groups, administration, claims: stored }, applied, appliedBy }: Making,
 ): Promise<void> {
   const found = (await groups.findAll()).find((group) => group.name === name);
-  const present = found ?? newGroup;
+  const present = { ...(found ?? newGroup), claims: (await stored.findOfAllGroups()).get(name) ?? {} };
   const wanted = {
+    claims: claims === undefined ? present.claims : requireClaims(claims),
     description: description ?? present.description,
     scopes: scopes === undefined ? present.scopes : [...new Set(scopes)].sort(),
     secondFactor: secondFactor ?? present.secondFactor,
@@ -85,6 +87,7 @@ async function makeGroupSo(
     await administration.setScopes(name, wanted.scopes);
   }
   if (wanted.secondFactor !== present.secondFactor) await administration.setSecondFactor(name, wanted.secondFactor);
+  await administration.setGroupClaims(name, () => wanted.claims);
   note(applied, 'group', name, fields, found === undefined);
 }
 

@@ -1,5 +1,6 @@
 import type { Account } from '../../core/users/account.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { requireClaims } from '../../core/users/claim-rules.ts';
 import { findHandleOwner } from '../../core/users/handles.ts';
 import { requireName } from '../../core/users/require-details.ts';
 import { admins } from '../../core/users/scopes.ts';
@@ -36,9 +37,10 @@ export async function makeUserSo(entry: UserEntry, making: Making): Promise<void
   if (wanted.handle !== handle) await administration.setHandle({ userId: user.id }, wanted.handle);
   const added = groups.filter((group) => !user.groups.includes(group));
   if (added.length > 0) await administration.changeGroups({ userId: user.id }, { add: added });
+  const claims = await giveClaims(found, entry.claims, making);
   const subject = await giveSubject(found, entry.sub, making);
   if (added.includes(admins)) await offerLink(found, making);
-  note(applied, 'user', username, [...fields, ...subject], false);
+  note(applied, 'user', username, [...fields, ...claims, ...subject], false);
 }
 
 /** Tells why the user cannot have the handle or `sub` of the entry, if another account has it, or had it. */
@@ -69,15 +71,24 @@ async function addUser(entry: UserEntry, username: string, making: Making): Prom
   const { handle = '' } = entry;
   const { id, link } = await services.administration.invite({ username, firstName, lastName, groups, handle }, false);
   const added = (await services.users.findById(id)) ?? failed();
+  const claims = await giveClaims(added, entry.claims, making);
   const subject = await giveSubject(added, entry.sub, making);
   if (groups.includes(admins) && link !== undefined) applied.links.push({ username, link });
   const nothing = { handle: '', groups: [] };
   const fields = differencesOf(nothing, { first_name: firstName, last_name: lastName, handle, groups });
-  note(applied, 'user', username, [...fields, ...subject], true);
+  note(applied, 'user', username, [...fields, ...claims, ...subject], true);
 }
 
 function failed(): never {
   throw new ChangeRefused('The user is gone.');
+}
+
+async function giveClaims({ user }: Account, claims: UserEntry['claims'], { services }: Making) {
+  if (claims === undefined) return [];
+  const present = await services.claims.findOwn(user);
+  const wanted = requireClaims(claims);
+  await services.administration.setClaims({ userId: user.id }, () => wanted);
+  return differencesOf({ claims: present }, { claims: wanted });
 }
 
 /** Gives the user the id of the file, unless applications know the user by it already. */

@@ -1,4 +1,5 @@
 import { newFields } from '../../capabilities/oidc/clients/client-form.ts';
+import { claimLimits } from '../../core/users/claim-rules.ts';
 import { maxHandleLength } from '../../core/users/handles.ts';
 import { maxNameLength, maxUsernameLength } from '../../core/users/user.ts';
 import type { Field } from '../../web/action.ts';
@@ -28,6 +29,13 @@ function propertyOf({ description, list, boolean, maxLength = 254 }: Field): obj
   return list ? { ...texts(description, maxLength), maxItems: 50 } : text(description, { maxLength });
 }
 
+const claims = (description: string) => ({
+  type: 'object',
+  description,
+  maxProperties: claimLimits.most,
+  additionalProperties: true,
+});
+
 /** The schema of a file of `janua apply`, which `npm run reference` publishes. */
 export const schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -49,6 +57,7 @@ export const schema = {
       description: text('What the group is for', { maxLength: 200 }),
       scopes: texts('All scopes that the group grants'),
       second_factor: flag('Whether its users need a second factor to sign in'),
+      claims: claims('All custom claims of its users, by their names'),
     }),
     clients: entries('Applications that sign their users in here, and programs', 1000, ['client_id'], {
       client_id: text('By which the client is known', { pattern: '^\\w[\\w.-]{1,127}$' }),
@@ -71,6 +80,7 @@ export const schema = {
       last_name: text('Needed for a new user', { maxLength: maxNameLength }),
       handle: text('A second name with which the user signs in', { maxLength: maxHandleLength }),
       groups: texts('Groups that the user is added to'),
+      claims: claims('All custom claims of the user, by their names'),
       sub: text('The id by which applications know the user, for users from another server. Default: a random one', {
         pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,35}$',
       }),
@@ -83,6 +93,7 @@ export interface GroupEntry {
   readonly description?: string;
   readonly scopes?: readonly string[];
   readonly second_factor?: boolean;
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 export type ClientEntry = {
@@ -104,6 +115,7 @@ export interface UserEntry {
   readonly last_name?: string;
   readonly handle?: string;
   readonly groups?: readonly string[];
+  readonly claims?: Readonly<Record<string, unknown>>;
   readonly sub?: string;
 }
 

@@ -9,6 +9,7 @@ groups:
   - name: staff
     description: All employees
     scopes: [users:read, reports:read]
+    claims: {department: research}
   - name: vault
     second_factor: true
 resources:
@@ -41,7 +42,7 @@ users:
     last_name: Archer
     groups: [staff, admins]
     sub: b7c2f0de-0000-4000-8000-000000000001
-  - {username: ben@example.com, first_name: Ben, last_name: Baker, handle: ben}
+  - {username: ben@example.com, first_name: Ben, last_name: Baker, handle: ben, claims: {level: 7}}
 `;
 
 const client = (id: string, more = '') =>
@@ -124,6 +125,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.equal((await one.run(['clients', 'add', ...typed])).code, 0);
       const exported = await one.export('--users');
       assert.match(exported, /sub: b7c2f0de/);
+      assert.match(exported, /claims:\n {6}department: research\n[^]*claims:\n {6}level: 7\n/);
       assert.doesNotMatch(exported, /secret/);
       const applied = await other.apply(exported);
       assert.equal(applied.code, 0, applied.text);
@@ -144,6 +146,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
           'users: [{username: not an address, first_name: Ann, last_name: A}]',
           /^user not an address: A username must be/,
         ],
+        ['groups: [{name: good, claims: {roles: [a]}}]', /^group good: The claim roles has a meaning/],
         ['groups: [{name: good}, {name: Bad}]', /^group Bad: The name of a group/],
         ['groups: [{name: good, scopes: [nothing:read]}]', /^group good: There is no scope nothing:read/],
         [`resources: [{uri: https://a.example.com, scopes: [a]}, {uri: here, scopes: [a]}]`, /^resource here: uri: /],
