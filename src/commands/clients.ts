@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readTable } from '../capabilities/oidc/clients/claim-form.ts';
 import { readMay, readTrusts } from '../capabilities/oidc/clients/client-form.ts';
 import {
   type ClientChanges,
@@ -38,6 +39,7 @@ interface TypedSettings {
   readonly within?: readonly string[];
   readonly may?: readonly string[];
   readonly trust?: readonly string[];
+  readonly claim?: readonly string[];
 }
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>
@@ -173,7 +175,7 @@ function withKeys(trust: string): string {
 
 /** Converts the settings that were typed, and no others. */
 function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...more }: TypedSettings) {
-  const { machine, scope, within, may, trust, ...typed } = more;
+  const { machine, scope, within, may, trust, claim, ...typed } = more;
   const isMachine = machine ?? ([scope, within, may].some(Boolean) || undefined);
   const settings: ClientChanges = {
     ...typed,
@@ -186,6 +188,7 @@ function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, g
           }
         : undefined,
     }),
+    ...(claim && { claims: readTable(claim.join('\n')) }),
     ...(trust && { trusts: readTrusts(trust.map(withKeys).join('\n')) ?? [] }),
     // What proves a program goes with it.
     ...(machine === false && { trusts: [] }),

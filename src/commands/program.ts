@@ -433,6 +433,11 @@ const addClientSettings = (command: Command): Command =>
         'ES256',
       ]),
     )
+    .option(
+      '--claim <claim=source>',
+      'a claim that it gets, such as roles=groups:editors=editor; may be repeated, and replaces all',
+      collect,
+    )
     .option('--machine', 'a program that acts as itself, without a user (client_credentials)')
     .option('--scope <scope>', "one of Janua's scopes that such a program has; may be repeated", collect)
     .option('--within <groups>', 'the groups on which it may use them, separated by commas', (text) =>

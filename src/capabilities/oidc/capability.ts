@@ -18,6 +18,7 @@ export const oidc = defineCapability({
       ...core,
       findAccount: users.findById,
       findNamed: users.findCandidate,
+      findClaims: core.claims.find,
       findLiving: access.findLiving,
       listSessions: (account) => sessions.listOf(account.user.id, stampOf(account)),
       endSession: ports.endSession,

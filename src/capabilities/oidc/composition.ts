@@ -15,6 +15,7 @@ import { canonicalUsername } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
 import type { Log } from '../../ground/faults/log.ts';
+import type { FindClaims } from './claim-table.ts';
 import { createApplications } from './clients/applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './clients/client-administration.ts';
 import { createClients } from './clients/clients.ts';
@@ -52,6 +53,7 @@ export interface OidcOptions
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   /** Finds the user of a name or a handle. */
   readonly findNamed: (name: string) => Promise<object | undefined>;
+  readonly findClaims: FindClaims;
   readonly hold: Hold;
   readonly holdAny: HoldAny;
   readonly groups: Pick<Groups, 'findAll'>;
@@ -211,6 +213,7 @@ export function composeOidc(options: OidcOptions) {
     findCredentials: resources.findCredentials,
     subjectOf: subjects.subjectOf,
     findAccount: findBySubject,
+    findClaims: options.findClaims,
     findRetiredKey: retiredKeys.find,
     hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
     allowsDocument,

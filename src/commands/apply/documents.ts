@@ -1,3 +1,4 @@
+import { splitRows } from '../../capabilities/oidc/clients/claim-form.ts';
 import { linesOfMay, newFields, newValuesOf } from '../../capabilities/oidc/clients/client-form.ts';
 import {
   type Client,
@@ -30,12 +31,17 @@ export const groupDocument = ({
 /** The values of a new group, unless its file says otherwise. */
 export const newGroup = { description: '', scopes: [], secondFactor: false, claims: {} };
 
-const toValue = ({ list, boolean }: Field, text: string): unknown => {
+/** Lists whose entries may have blanks, with the functions that split them. */
+const splits: Readonly<Record<string, (text: string) => readonly string[]>> = {
+  trusts: splitTrusts,
+  claims: splitRows,
+};
+
+function toValue(name: string, { list, boolean }: Field, text: string): unknown {
   if (boolean) return text === 'true';
   if (!list) return text;
-  // Only a trust may have blanks, in the value of a claim.
-  return text.includes('issuer=') ? splitTrusts(text) : readNames(text.replaceAll('\n', ' '));
-};
+  return splits[name]?.(text) ?? readNames(text.replaceAll('\n', ' '));
+}
 
 /** Has the fields of the API, so that a setting that is added there is here, too. */
 function fieldsOf(client: ClientSettings, isPublic: boolean): ObjectDocument {
@@ -43,7 +49,7 @@ function fieldsOf(client: ClientSettings, isPublic: boolean): ObjectDocument {
   return Object.fromEntries(
     Object.entries<Field>(newFields).map(([name, field]) => [
       name,
-      toValue(field, values[name as keyof typeof values]),
+      toValue(name, field, values[name as keyof typeof values]),
     ]),
   );
 }

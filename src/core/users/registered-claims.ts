@@ -20,3 +20,6 @@ const others =
  * (RFC 7662). A custom claim has none of these names, because programs would take it for the claim of the standard.
  */
 export const registeredClaims: ReadonlySet<string> = new Set(`${protocol} ${person} ${others}`.split(' '));
+
+/** Those of them that describe a person. The table of a client may set them. */
+export const personClaims: ReadonlySet<string> = new Set(person.split(' '));

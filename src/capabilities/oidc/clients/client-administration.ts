@@ -13,6 +13,7 @@ import type { Machine } from '../machines/machine.ts';
 import { nameTrust, type Trust } from '../machines/trust.ts';
 import type { Exchanges, NewResource, Resource, ResourceSettings, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
+import { textOfRow } from './claim-form.ts';
 import { type ClientRules, findClientFaults, findResourceFaults, findSecretFaults } from './client-rules.ts';
 import {
   type ClientSecret,
@@ -191,7 +192,7 @@ export function createClientAdministration(
         // A removal that was interrupted leaves grants of a former client, which must not come back with its id.
         await endAllOf(client.id);
       }
-      return clients.add(normalized, recordClient('client-added', describeTrusts([], normalized.trusts)));
+      return clients.add(normalized, recordClient('client-added', describeGrants(undefined, normalized)));
     },
 
     async changeClient(id: string, changes: ClientChanges): Promise<Client> {
@@ -202,7 +203,7 @@ export function createClientAdministration(
       const whole = { ...withChanges(client, settings), isPublic: client.secrets === undefined };
       const rules = await rulesNow();
       await requireGood(whole, rules, client);
-      const detail = describeTrusts(client.trusts, whole.trusts);
+      const detail = describeGrants(client, whole);
       const record = recordClient('client-changed', detail);
       const changed = await clients.change(id, settings, judge, async (db, made) => {
         // Again: with another change at the same time, the settings of both may be ones that do not go together.
@@ -301,6 +302,16 @@ export function createClientAdministration(
 /** Tells whether there is the same trust, whoever granted it. */
 const has = (trusts: readonly Trust[], { grantedBy: _, ...wanted }: Trust): boolean =>
   trusts.some(({ grantedBy: _, ...trust }) => isDeepStrictEqual(trust, wanted));
+
+type Grants = Pick<ClientSettings, 'trusts' | 'claims'>;
+
+/** Names the trusts and claims that have changed, for the audit. Undefined if none has. */
+function describeGrants(before: Grants = { trusts: [], claims: [] }, after: Grants): string | undefined {
+  const claims = isDeepStrictEqual(before.claims, after.claims)
+    ? undefined
+    : `claims: ${after.claims.map(textOfRow).join(' ') || 'none'}`;
+  return [describeTrusts(before.trusts, after.trusts), claims].filter(Boolean).join('; ') || undefined;
+}
 
 /** Names the trusts after a change, for the audit. Undefined if none has changed. */
 const describeTrusts = (before: readonly Trust[], after: readonly Trust[]): string | undefined =>

@@ -14,6 +14,8 @@ import {
   TrustFault,
   textOfTrust,
 } from '../machines/trust.ts';
+import { readTable, textOfRow } from './claim-form.ts';
+import { longestTable } from './claim-rules.ts';
 import { maxNameLength, maxSecretName } from './client-rules.ts';
 import { longestDays } from './client-secrets.ts';
 import { type ClientChanges, type ClientSettings, pkceSettings } from './clients.ts';
@@ -83,6 +85,13 @@ export const fields = {
     description: 'Resources for which it may get tokens, each with scopes: `URI=SCOPE,SCOPE`',
     examples: ['https://files.example.com=files:read,files:write'],
   },
+  claims: {
+    list: true,
+    maxLength: 2 * longestTable,
+    description:
+      'Claims that it gets in place of those of scopes, or besides: `CLAIM=SOURCE`, or `CLAIM@id_token,userinfo,access_token,introspection=SOURCE`. Sources: `address`, `handle`, `id`, `name`, `groups`, `groups:GROUP,GROUP=NAME`, `claim:NAME`, `constant:TEXT`',
+    examples: ['roles=groups:editors=editor'],
+  },
   trusts: {
     list: true,
     maxLength: mostTrusts * (longestTrust + 1),
@@ -137,6 +146,7 @@ export function readSettings(input: Input<typeof fields>, request: Pick<Request,
   const backchannel = input.backchannel_logout_uri?.trim();
   const page = input.client_uri?.trim();
   const machine = readMachine(input, isForm);
+  const claims = input.claims === undefined ? undefined : readTable(input.claims);
   const trusts = machine === false ? [] : readTrusts(input.trusts);
   return {
     ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
@@ -144,6 +154,7 @@ export function readSettings(input: Input<typeof fields>, request: Pick<Request,
     ...(page !== undefined && { clientUri: page || undefined }),
     ...(machine !== undefined && { machine: machine || undefined }),
     ...(trusts !== undefined && { trusts }),
+    ...(claims !== undefined && { claims }),
   };
 }
 
@@ -233,5 +244,6 @@ export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client
   machine_scopes: client.machine?.scopes.join(' ') ?? '',
   within: client.machine?.within.join(' ') ?? '',
   may: linesOfMay(client.machine?.may).join('\n'),
+  claims: client.claims.map(textOfRow).join('\n'),
   trusts: client.trusts.map(textOfTrust).join('\n'),
 });

@@ -5,6 +5,7 @@ import { machineScopes } from '../machines/machine.ts';
 import { longestTrust, mostTrusts, nameTrust, type Trust, textOfTrust } from '../machines/trust.ts';
 import type { NewResource } from '../resources/resources.ts';
 import { providerScopes } from '../sign-in/requested-scopes.ts';
+import { findTableFaults } from './claim-rules.ts';
 import { longestDays, type NewSecret } from './client-secrets.ts';
 import { type ClientSettings, type NewClient, signsUsersIn } from './clients.ts';
 import { mayOmitNonce } from './library-client.ts';
@@ -64,6 +65,8 @@ export function findClientFaults(client: NewClient, rules: ClientRules, before?:
     },
     ...findMachineFaults(client, groups),
     ...findTrustFaults(client, rules),
+    client.claims.length > 0 && machine !== undefined && { field: 'claims', code: 'not-of-program' },
+    ...findTableFaults(client.claims, groups),
   ];
   return checks.filter((fault) => fault !== false);
 }

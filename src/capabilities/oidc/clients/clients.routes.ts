@@ -91,6 +91,14 @@ const clientFields = {
     }),
     'Workloads of other issuers whose tokens prove it, in place of a secret',
   ),
+  claims: listOf(
+    object('A claim', {
+      claim: text('roles'),
+      source: text('groups:editors=editor', 'Where its value comes from'),
+      in: listOf(text('id_token'), '`id_token`, `userinfo`, `access_token`, `introspection`'),
+    }),
+    'Claims that it gets in place of those of scopes, or besides',
+  ),
   secrets: listOf(
     object('A secret', { name: text('first'), created_at: time, expires_at: orNull(time), last_used_at: orNull(time) }),
     'Its secrets, without their texts. A public client has none',

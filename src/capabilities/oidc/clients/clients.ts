@@ -8,6 +8,7 @@ import type { Row } from '../../../ground/database/schema.ts';
 import { shareAnswer } from '../../../ground/database/share-answer.ts';
 import { inTransactionOn } from '../../../ground/database/transaction.ts';
 import { mostRows } from '../../../web/list.ts';
+import type { ClientClaim } from '../claim-table.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 import type { Machine } from '../machines/machine.ts';
 import type { Trust } from '../machines/trust.ts';
@@ -44,6 +45,8 @@ export interface ClientSettings {
   readonly machine: Machine | undefined;
   /** Workloads of other issuers whose tokens prove the program. */
   readonly trusts: readonly Trust[];
+  /** The claims that it gets besides those of scopes, or in place of them. */
+  readonly claims: readonly ClientClaim[];
 }
 
 /** The settings of a new client, unless the operator says otherwise. */
@@ -61,6 +64,7 @@ export const defaultSettings: ClientSettings = {
   idTokenAlg: 'RS256',
   machine: undefined,
   trusts: [],
+  claims: [],
 };
 
 /**
@@ -319,7 +323,7 @@ function toColumns({ name, ...client }: ClientSettings) {
 }
 
 export function toClient(row: Row<'janua_clients'>): Client {
-  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg' | 'machine' | 'trusts';
+  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg' | 'machine' | 'trusts' | 'claims';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,
   );
@@ -332,6 +336,7 @@ export function toClient(row: Row<'janua_clients'>): Client {
     clientUri: settings.clientUri,
     machine: settings.machine,
     trusts: settings.trusts ?? [],
+    claims: settings.claims ?? [],
     // A client that was added before this setting existed keeps the rule of that time.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',

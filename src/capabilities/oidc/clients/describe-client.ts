@@ -31,6 +31,7 @@ export const describeClient = ({ id, name, secrets, createdAt, ...client }: Clie
     uploaded_keys: keys?.length ?? null,
     granted_by: grantedBy ?? null,
   })),
+  claims: client.claims,
   secrets: (secrets ?? []).map((secret) => ({
     name: secret.name,
     created_at: new Date(secret.createdAt).toISOString(),

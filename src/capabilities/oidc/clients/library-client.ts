@@ -11,6 +11,7 @@ export interface ProviderClient {
   readonly groups?: unknown;
   readonly secondFactor?: unknown;
   readonly pkce?: unknown;
+  readonly claims?: unknown;
   /** The address of a resource that asks about its tokens. Undefined for an application. */
   readonly api?: unknown;
   readonly tokenEndpointAuthMethod?: string | undefined;

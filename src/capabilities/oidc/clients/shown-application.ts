@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { domainToUnicode } from 'node:url';
 import { mixesScripts } from '../../../ground/text/scripts.ts';
+import { tableOf } from '../claim-table.ts';
 import { versionOf } from '../sign-in/give-consent.ts';
 import { type RequestedScopes, requestedOf } from '../sign-in/requested-scopes.ts';
 import { isDocumentClient, outlivesSession, type ProviderClient } from './library-client.ts';
@@ -19,6 +20,8 @@ export interface ShownApplication {
   /** True if any program on the user's machine could pretend to be the application. */
   readonly isNative: boolean;
   readonly scopes: readonly string[];
+  /** The names of the claims in the table of the client. */
+  readonly claims: readonly string[];
   /** Other servers that the application may use for the user, and the scopes there. */
   readonly resources: readonly { readonly address: string; readonly scopes: readonly string[] }[];
   /** True if the application keeps its grant when the session ends. */
@@ -43,6 +46,7 @@ export const showApplication = (
   host: typeof address === 'string' ? new URL(address).host || new URL(address).protocol : undefined,
   isNative: typeof address === 'string' && isNativeAddress(address),
   scopes: requestedOf({ ...asked, resourceServers: {} }),
+  claims: tableOf(client).map(({ claim }) => claim),
   resources: Object.entries(asked.resourceServers ?? {}).map(([resource, { scopes }]) => ({
     address: resource.replace(/^https?:\/\//, ''),
     scopes: [...asked.requestParamScopes].filter((scope) => scopes.has(scope)),

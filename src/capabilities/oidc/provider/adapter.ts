@@ -43,6 +43,7 @@ const metadataOf = (client: Client): ClientMetadata => ({
   pkce: client.pkce,
   machine: client.machine,
   trusts: client.trusts,
+  claims: client.claims,
 });
 
 const grantTypesOf = ({ redirectUris, device, machine }: Client): string[] =>

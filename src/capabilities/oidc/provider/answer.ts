@@ -169,7 +169,9 @@ function adaptBody({ body, oidc, state }: KoaContextWithOIDC, offersSignUp: bool
   if (typeof body !== 'object' || body === null) return;
   // A resource may learn the rights of a client's token, but not the session in which the client got it.
   if ('sid' in body && oidc.route === 'introspection' && oidc.client?.api !== undefined) body.sid = undefined;
-  if ('active' in body && body.active === true && state.username) Object.assign(body, { username: state.username });
+  // The response has no claim of the table under a name of its own, because a table sets no claim of the protocol.
+  if ('active' in body && body.active === true)
+    Object.assign(body, state.claims, state.username && { username: state.username });
   if ('claims_supported' in body && Array.isArray(body.claims_supported))
     // `locale` is left out, because only users who have chosen a language have one (OpenID Connect Core 5.1: the locale of the user, and
     // not of the page).

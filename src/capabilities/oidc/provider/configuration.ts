@@ -1,7 +1,7 @@
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { pageWithHints } from '../../../ground/text/page-hints.ts';
 import { pathWithNext } from '../../../web/next.ts';
-import { acrValues, claimsOf, claimsOfScopes } from '../claims.ts';
+import { acrValues, claimsOfScopes } from '../claims.ts';
 import { codeGrant, findMissingChallenge, mayUse, outlivesSession, refreshGrant } from '../clients/library-client.ts';
 import { isSameOrigin } from '../clients/uri-rules.ts';
 import { signatures } from '../keys/signing-keys.ts';
@@ -9,6 +9,7 @@ import { machineTokenSeconds } from '../machines/machine.ts';
 import type { Derive } from '../records/derived-ids.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from '../sign-in/pending-address.ts';
 import { adapterOf } from './adapter.ts';
+import { accountClaims, addToSignedToken } from './client-claims.ts';
 import { actorClaims } from './exchange.ts';
 import { createFeatures } from './features.ts';
 import { fetchFor } from './fetch.ts';
@@ -53,7 +54,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     ],
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
     extraClientMetadata: {
-      properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets', 'machine', 'trusts'],
+      properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets', 'machine', 'trusts', 'claims'],
     },
     enabledJWA: {
       idTokenSigningAlgValues: [...signatures],
@@ -138,8 +139,10 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
       if (account === undefined && token && 'grantId' in token)
         await options.records.of('Grant').find(String(token.grantId));
       if (account === undefined || (oidc.client !== undefined && !mayUse(oidc.client, account.user))) return undefined;
-      return { accountId: subject, claims: async () => claimsOf(subject, account) };
+      const claims = (use: string) => accountClaims(oidc.client, use, subject, account, options);
+      return { accountId: subject, claims };
     },
+    formats: { customizers: { jwt: (ctx, token, parts) => addToSignedToken(ctx, token, parts, options) } },
     loadExistingGrant: ofProvider.loadGrant,
     renderError(ctx, fault) {
       ctx.state.fault = fault;

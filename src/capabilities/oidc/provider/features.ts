@@ -1,9 +1,11 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Account } from '../../../core/users/account.ts';
 import { ownScopes, readNames } from '../../../core/users/scopes.ts';
+import { tableOf } from '../claim-table.ts';
 import { claimsOf } from '../claims.ts';
 import { isDocumentClient, mayUse, type ProviderClient } from '../clients/library-client.ts';
 import { type Machine, machineGrant, machineTokenSeconds, onlyResource, scopesAt } from '../machines/machine.ts';
+import { introspectionClaims } from './client-claims.ts';
 import { isStillExchanged } from './exchange.ts';
 import { prefetch } from './fetch.ts';
 import { errors } from './library.ts';
@@ -33,7 +35,7 @@ export const createFeatures = (options: ProviderOptions): Features => ({
         if ((token as IssuedToken).kind === 'ClientCredentials') return isProgramsToken(token, options);
         if (!(await isStillExchanged(token as IssuedToken, options))) return false;
         const account = await findUserOfToken(ctx, client, token, options);
-        ctx.state.username = account && usernameFor(token, account);
+        if (account !== undefined) Object.assign(ctx.state, await describeToken(token, account, client, options));
         return account !== undefined;
       }
       ctx.state.refusal = options.onRefused({
@@ -87,11 +89,26 @@ const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : St
  * Returns the `username` of an introspection response (RFC 7662 2.2), if the token is an access token, and its scopes allow the name. Other
  * responses have none. Mail servers accept any token with a username, and a refresh token is valid for a month.
  */
-function usernameFor({ kind, scope = '' }: IssuedToken, account: Account): string | undefined {
-  if (kind !== 'AccessToken') return undefined;
+function usernameFor(
+  { scope = '' }: IssuedToken,
+  account: Account,
+  client: { readonly claims?: unknown } | undefined,
+): string | undefined {
+  // The table gives this user another name, or none.
+  if (tableOf(client).some(({ claim }) => claim === 'preferred_username')) return undefined;
   const { preferred_username: username, email } = claimsOf('', account);
   const scopes = readNames(scope);
   return scopes.includes('profile') ? username : scopes.includes('email') ? email : undefined;
+}
+
+/** Returns what an introspection response says about the user: the `username`, and the claims that the table of the client puts there. */
+async function describeToken(token: IssuedToken, account: Account, asking: ProviderClient, options: ProviderOptions) {
+  const { kind, clientId = '' } = token;
+  if (kind !== 'AccessToken') return {};
+  const client = clientId === asking.clientId ? asking : await findClientIn(clientId, options);
+  const claims = await introspectionClaims(client, account, options);
+  const { preferred_username: named } = claims;
+  return { claims, username: typeof named === 'string' ? named : usernameFor(token, account, client) };
 }
 
 /**

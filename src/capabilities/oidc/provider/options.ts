@@ -3,6 +3,7 @@ import type { Caller } from '../../../core/audit/event.ts';
 import type { Session } from '../../../core/sessions/sessions.ts';
 import type { Account } from '../../../core/users/account.ts';
 import type { User } from '../../../core/users/user.ts';
+import type { FindClaims } from '../claim-table.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { FetchFor } from '../clients/documents.ts';
 import type { ProviderClient } from '../clients/library-client.ts';
@@ -32,6 +33,8 @@ export interface ProviderOptions extends AdapterOptions {
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly subjectOf: (user: User) => Promise<string>;
   readonly findAccount: (subject: string) => Promise<Account | undefined>;
+  /** Finds the custom claims that count for a user. */
+  readonly findClaims: FindClaims;
   /** Tells whether the user has allowed the application all of these scopes before, and the application has not changed. */
   readonly hasConsent: (user: User, client: ProviderClient, scopes: readonly string[]) => Promise<boolean>;
   /** Tells whether a client may use the metadata document at this address. Undefined if no client may use any. */

@@ -5,6 +5,7 @@ import { isRegistered } from '../clients/uri-rules.ts';
 import { readRetiredHint } from '../keys/retired-keys.ts';
 import { readToken } from '../keys/token-parts.ts';
 import type { Derive } from '../records/derived-ids.ts';
+import { addTable } from './client-claims.ts';
 import { takesForms } from './form-post.ts';
 import { errors, Provider } from './library.ts';
 import type { ProviderOptions } from './options.ts';
@@ -106,6 +107,16 @@ export function overrideTokens(
         const hint = await readRetiredHint(token, { issuer, clientId, findKey: findRetiredKey });
         return hint ?? Promise.reject(error);
       });
+    },
+  });
+}
+
+/** Adds the claims of the client's table to those that the library selects by scopes. It has no claims of single clients. */
+export function overrideClaims({ Claims }: Provider): void {
+  const { result } = Claims.prototype;
+  replace(Claims.prototype, {
+    async result(this: InstanceType<typeof Claims> & { readonly available: object }) {
+      return addTable(this.available, await result.call(this));
     },
   });
 }

@@ -9,7 +9,7 @@ import { PostingProvider } from './form-post.ts';
 import { createGrants } from './grants.ts';
 import { createReadLogOut } from './logout-request.ts';
 import type { ProviderOptions } from './options.ts';
-import { overrideBody, overrideClients, overrideSessions, overrideTokens } from './overrides.ts';
+import { overrideBody, overrideClaims, overrideClients, overrideSessions, overrideTokens } from './overrides.ts';
 import { createWaiting } from './pending-requests.ts';
 import { reportEvents } from './report-events.ts';
 import { createLibrarySessions } from './session.ts';
@@ -37,6 +37,7 @@ export function createProvider(options: ProviderOptions) {
   overrideSessions(provider, { get, findByUid }, derive);
   overrideClients(provider, options);
   overrideTokens(provider, options);
+  overrideClaims(provider);
   overrideBody(provider);
   addTokenExchange(provider, options, derive);
   reportEvents(provider, options);

@@ -6,6 +6,7 @@ import { type Account, stampOf } from '../../../core/users/account.ts';
 import { type Hold, provedBy } from '../../../core/users/held.ts';
 import type { User } from '../../../core/users/user.ts';
 import type { Database } from '../../../ground/database/database.ts';
+import { tableOf } from '../claim-table.ts';
 import { aboutClient, type ProviderClient } from '../clients/library-client.ts';
 import type { events } from '../events.ts';
 import type { WaitingRequest } from '../provider/pending-requests.ts';
@@ -21,8 +22,12 @@ export interface GiveConsentOptions {
 }
 
 /** Hashes the application as the user saw it. If the hash changes, the user is asked again. */
-export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
-  hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');
+export function versionOf({ clientName, redirectUris = [], ...client }: ProviderClient): string {
+  const table = tableOf(client);
+  // Without a table, the hash is that of earlier versions.
+  const shown = [clientName, [...redirectUris].sort(), ...(table.length === 0 ? [] : [table])];
+  return hash('sha256', JSON.stringify(shown), 'base64url');
+}
 
 export type GiveConsent = ReturnType<typeof createGiveConsent>;
 

@@ -35,10 +35,11 @@ function applicationOf(shown: ShownApplication, page: Page, { asked_at, asked_fr
   };
 }
 
-function requestedOf({ scopes, resources, lasts }: ShownApplication, page: Page) {
+function requestedOf({ scopes, claims, resources, lasts }: ShownApplication, page: Page) {
   const { consent } = page.words.oidc;
   return {
     ...{ words: consent, lasts, scopes: scopes.map((scope) => wordsFor(page.words.applications.scopes, scope)) },
+    claims: claims.length > 0 ? page.interpolate(consent.claims, { names: claims.join(', ') }) : undefined,
     resources: resources.map(({ address, scopes: asked }) =>
       page.interpolate(consent.resource, { address, scopes: asked.join(', ') }),
     ),

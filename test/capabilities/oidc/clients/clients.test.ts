@@ -29,6 +29,7 @@ const wiki: NewClient = {
   idTokenAlg: 'RS256',
   machine: undefined,
   trusts: [],
+  claims: [],
   groups: ['staff'],
   isPublic: false,
 };

@@ -1,0 +1,56 @@
+import type { FieldFault } from '../../../core/access/refusal.ts';
+import { isClaimName } from '../../../core/users/claim-rules.ts';
+import { personClaims, registeredClaims } from '../../../core/users/registered-claims.ts';
+import { isPlainLine, printable } from '../../../ground/text/printable.ts';
+import { type ClientClaim, parseSource, type Source } from '../claim-table.ts';
+
+/** Most rows of a table, and most characters of it. */
+export const mostRows = 32;
+export const longestTable = 8192;
+
+const grants = ['groups', 'constant'] as const;
+
+/**
+ * The sources of claims by which applications tell users apart, or give them rights. Whoever may change a group sets custom claims of its
+ * users, so that these come from no custom claim.
+ */
+const sourcesOf: Readonly<Record<string, readonly Source['kind'][]>> = {
+  email: ['address'],
+  preferred_username: ['address', 'handle', 'id'],
+  groups: grants,
+  roles: grants,
+  entitlements: grants,
+};
+
+/** Finds the faults of a table. @param groups the names of all groups, if Janua keeps them */
+export function findTableFaults(table: readonly ClientClaim[], groups: readonly string[] | undefined): FieldFault[] {
+  const field = 'claims';
+  if (table.length > mostRows) return [{ field, code: 'too-many', values: { count: mostRows } }];
+  if (JSON.stringify(table).length > longestTable)
+    return [{ field, code: 'too-long', values: { count: longestTable } }];
+  const faults = table.flatMap((row, index) => {
+    const isTwice = table.findIndex(({ claim }) => claim === row.claim) < index;
+    return findRowFault(row, isTwice, groups) ?? [];
+  });
+  return faults.slice(0, 1).map((fault) => ({ field, ...fault }));
+}
+
+function findRowFault(
+  { claim, source: text, in: at }: ClientClaim,
+  isTwice: boolean,
+  groups: readonly string[] | undefined,
+): Omit<FieldFault, 'field'> | undefined {
+  const values = { claim: printable(claim.slice(0, 128)), source: printable(text.slice(0, 100)) };
+  if (!isClaimName(claim)) return { code: 'not-a-claim-name', values };
+  if (isTwice) return { code: 'claim-twice', values };
+  if (registeredClaims.has(claim) && !personClaims.has(claim)) return { code: 'claim-of-protocol', values };
+  const source = isPlainLine(text) ? parseSource(text) : undefined;
+  if (source === undefined || (source.kind === 'claim' && !isClaimName(source.name)))
+    return { code: 'not-a-claim-source', values };
+  if (sourcesOf[claim]?.includes(source.kind) === false) return { code: 'claim-not-from', values };
+  if (at.length === 0 || new Set(at).size < at.length)
+    return { code: 'not-a-claim-row', values: { row: values.claim } };
+  const named = source.kind === 'groups' ? [...(source.names?.keys() ?? [])] : [];
+  const unknown = named.find((name) => groups?.includes(name) === false);
+  return unknown === undefined ? undefined : { code: 'unknown-group', values: { name: unknown } };
+}
