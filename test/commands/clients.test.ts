@@ -54,7 +54,17 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     machine: null,
     trusts: [],
     void_grant: false,
+    claims: [],
   });
+  assert.equal((await run('clients', 'set', id, '--claim', 'kind@userinfo=constant:a b', '--claim', 'uid=id')).code, 0);
+  const { claims } = JSON.parse((await run('clients', 'show', id, '--json')).text);
+  assert.deepEqual(claims, [
+    { claim: 'kind', source: 'constant:a b', in: ['userinfo'] },
+    { claim: 'uid', source: 'id', in: ['id_token', 'userinfo'] },
+  ]);
+  const bad = await run('clients', 'set', id, '--claim', 'sub=id');
+  assert.deepEqual([bad.code, bad.text.includes('sub belongs to a protocol')], [1, true], bad.text);
+  assert.equal((await run('clients', 'set', id, '--claim', '')).code, 0);
   assert.match((await run('clients', 'list')).text, new RegExp(`^CLIENT .*\n${id}  Wiki  admins  +https://wiki`));
   assert.match((await run('clients', 'show', id)).text, /^client_id: .*\nname: Wiki\npublic: false\n/);
 

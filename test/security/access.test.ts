@@ -320,9 +320,15 @@ const pagesByScope: Record<string, readonly string[]> = {
   'clients:write': [
     'GET /admin/clients',
     'GET /admin/clients/:id',
-    ...['add', ':id/change', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove'].flatMap(
-      formOf('/admin/clients'),
-    ),
+    ...[
+      'add',
+      ':id/change',
+      ':id/claims',
+      ':id/add-secret',
+      ':id/remove-secret',
+      ':id/rotate-secret',
+      ':id/remove',
+    ].flatMap(formOf('/admin/clients')),
     'GET /admin/resources',
     'POST /admin/resources',
     'POST /admin/resources/remove',
@@ -354,9 +360,15 @@ const routesOfMachines = [
   'GET /admin/groups',
   'GET /admin/clients',
   'GET /admin/clients/:id',
-  ...['add', ':id/change', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove'].flatMap(
-    formOf('/admin/clients'),
-  ),
+  ...[
+    'add',
+    ':id/change',
+    ':id/claims',
+    ':id/add-secret',
+    ':id/remove-secret',
+    ':id/rotate-secret',
+    ':id/remove',
+  ].flatMap(formOf('/admin/clients')),
 ];
 
 test('programs that act as themselves may use these routes, and no others', () => {
@@ -432,7 +444,7 @@ const askingPages: Record<string, readonly string[]> = {
   '/admin/users/imports': ['users/imports/undo'],
   '/admin/users/invite-links': ['users/invite-links', 'users/invite-links/revoke'],
   ...Object.fromEntries(
-    ['add', ':id/change', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove']
+    ['add', ':id/change', ':id/claims', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove']
       .map((name) => `clients/${name}`)
       .map((form) => [`/admin/${form}`, [form]]),
   ),

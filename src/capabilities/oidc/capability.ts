@@ -70,6 +70,7 @@ export const oidc = defineCapability({
     (await import('./sign-in/device.routes.ts')).addDevices(app, parts);
     (await import('./logout/logout.routes.ts')).addApplicationLogOut(app, parts, options);
     (await import('./clients/clients.routes.ts')).addClients(app, parts, options);
+    (await import('./clients/claims.routes.ts')).addClientClaims(app, parts);
     (await import('./resources/resources.routes.ts')).addResources(app, parts);
     (await import('./clients/applications.routes.ts')).addApplications(app, parts);
   },

@@ -52,7 +52,7 @@ function parseNames(text: string): ReadonlyMap<string, string> | undefined {
 }
 
 /** The reason why a user has no value for a claim. */
-export type NoValue = 'no-address' | 'not-verified' | 'no-handle' | 'no-custom-claim' | 'no-group';
+export type NoValue = 'no-address' | 'not-verified' | 'no-handle' | 'no-custom-claim' | 'no-group' | 'no-subject';
 
 export interface FoundClaim extends ClientClaim {
   /** Undefined: the claim is left out. */
@@ -65,11 +65,14 @@ export type FindClaims = (user: Pick<User, 'id' | 'groups'>) => Promise<Claims>;
 
 type Found = Pick<FoundClaim, 'value' | 'reason'>;
 
-/** Finds what a table says about a user. @param subject by which applications know the user */
+/**
+ * Finds what a table says about a user.
+ * @param subject by which applications know the user. Undefined: it is made at the first sign-in
+ */
 export async function findTableClaims(
   table: readonly ClientClaim[],
   account: Pick<Account, 'user' | 'isAddressVerified'>,
-  subject: string,
+  subject: string | undefined,
   findClaims: FindClaims,
 ): Promise<readonly FoundClaim[]> {
   const sources = table.map((row) => ({ row, source: parseSource(row.source) }));
@@ -84,7 +87,7 @@ function findValue(
   claim: string,
   source: Source,
   { user, isAddressVerified = false }: Pick<Account, 'user' | 'isAddressVerified'>,
-  subject: string,
+  subject: string | undefined,
   custom: Claims,
 ): Found {
   switch (source.kind) {
@@ -93,7 +96,7 @@ function findValue(
     case 'handle':
       return orReason(handleOf(user), 'no-handle');
     case 'id':
-      return has(subject);
+      return orReason(subject, 'no-subject');
     case 'name':
       return has(`${user.firstName} ${user.lastName}`.trim() || user.username);
     case 'groups':

@@ -132,3 +132,30 @@ addEventListener('keydown', ({ key }) => {
   menu.open = false;
   menu.querySelector('summary').focus();
 });
+
+// A form shows its preview while its user types. Without this script, a button does.
+for (const form of document.querySelectorAll('form[data-preview]')) {
+  const shown = document.getElementById(form.dataset.preview);
+  let timer;
+  let last = 0;
+  form.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(preview, 500);
+  });
+
+  async function preview() {
+    last += 1;
+    const own = last;
+    const body = new URLSearchParams(new FormData(form));
+    body.set('step', 'preview');
+    try {
+      const response = await fetch(form.action, { method: 'POST', body, headers: { accept: 'text/html' } });
+      const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+      const found = page.getElementById(shown.id);
+      // Only the answer to what is typed now, and none to a page that asks for a proof.
+      if (own === last && found) shown.replaceChildren(...found.childNodes);
+    } catch {
+      // The button still works.
+    }
+  }
+}

@@ -24,6 +24,7 @@ clients:
     post_logout_redirect_uris: [https://wiki.example.com/]
     groups: [vault, staff]
     own: true
+    claims: ["roles=groups:staff=a,vault", "kind@userinfo=constant:a b = c", "dept=claim:department"]
   - client_id: phone.app
     name: Phone
     public: true
@@ -125,7 +126,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.equal((await one.run(['clients', 'add', ...typed])).code, 0);
       const exported = await one.export('--users');
       assert.match(exported, /sub: b7c2f0de/);
-      assert.match(exported, /claims:\n {6}department: research\n[^]*claims:\n {6}level: 7\n/);
+      assert.match(exported, /claims:\n {6}department: research\n[\s\S]*claims:\n {6}level: 7\n/);
       assert.doesNotMatch(exported, /secret/);
       const applied = await other.apply(exported);
       assert.equal(applied.code, 0, applied.text);

@@ -20,6 +20,7 @@ import { fields, newFields, readSettings, secretFields, secretNameFields, values
 import { mostSecrets } from './client-secrets.ts';
 import { type Client, type Clients, defaultSettings, withChanges } from './clients.ts';
 import { describeClient } from './describe-client.ts';
+import type { PreviewParts } from './preview-claims.ts';
 import {
   changeView,
   clientsView,
@@ -31,7 +32,7 @@ import {
   secretRemovalView,
 } from './views.ts';
 
-export interface ClientRouteParts {
+export interface ClientRouteParts extends PreviewParts {
   readonly clients: Pick<Clients, 'find' | 'findPage'>;
   readonly administerClients: (actor: Actor, requireRights: RequireRights) => ClientAdministration;
   readonly groups: Pick<Groups, 'names'>;
@@ -46,12 +47,20 @@ const noSuchSecret: Answer = {
 };
 
 const page = '/admin/clients';
-const params = { id: { description: 'The `client_id`', examples: [exampleId] } };
+export const clientParams = { id: { description: 'The `client_id`', examples: [exampleId] } };
 const config = { signedIn: true, scope: 'clients:write', machines: true } as const;
-const freshly = (title: 'add' | 'change' | 'addSecret' | 'removeSecret' | 'rotate' | 'remove') => ({
+export const freshly = (
+  title: 'add' | 'change' | 'setClaims' | 'addSecret' | 'removeSecret' | 'rotate' | 'remove',
+) => ({
   ...config,
   freshProof: { page: ({ admin }: Words) => admin.clients[title] },
   refusals: [noSuchClient, beyondOwn, changeRefusals['change-refused'], changeRefusals['too-many-kept']],
+});
+
+export const claimRow = object('A claim', {
+  claim: text('roles'),
+  source: text('groups:editors=editor', 'Where its value comes from'),
+  in: listOf(text('id_token'), '`id_token`, `userinfo`, `access_token`, `introspection`'),
 });
 
 const clientFields = {
@@ -91,14 +100,7 @@ const clientFields = {
     }),
     'Workloads of other issuers whose tokens prove it, in place of a secret',
   ),
-  claims: listOf(
-    object('A claim', {
-      claim: text('roles'),
-      source: text('groups:editors=editor', 'Where its value comes from'),
-      in: listOf(text('id_token'), '`id_token`, `userinfo`, `access_token`, `introspection`'),
-    }),
-    'Claims that it gets in place of those of scopes, or besides',
-  ),
+  claims: listOf(claimRow, 'Claims that it gets in place of those of scopes, or besides'),
   secrets: listOf(
     object('A secret', { name: text('first'), created_at: time, expires_at: orNull(time), last_used_at: orNull(time) }),
     'Its secrets, without their texts. A public client has none',
@@ -123,22 +125,23 @@ const secret = {
 };
 
 /** The actions on a client, as the last part of their addresses. */
-const actions = ['change', 'add-secret', 'remove-secret', 'rotate-secret', 'remove'];
+const actions = ['change', 'claims', 'add-secret', 'remove-secret', 'rotate-secret', 'remove'];
 
 const actionsFor = (signedIn: SignedIn, client: Client) =>
-  holds(signedIn, rightsOfClient(client))
-    ? actions.filter((action) => !action.endsWith('-secret') || client.secrets !== undefined)
-    : [];
+  holds(signedIn, rightsOfClient(client)) ? actions.filter((action) => isOffered(action, client)) : [];
+
+const isOffered = (action: string, { secrets, machine }: Client): boolean =>
+  action === 'claims' ? machine === undefined : !action.endsWith('-secret') || secrets !== undefined;
 
 /** Returns the groups as the form shows them. Administrators can choose only groups that they hold themselves. */
 const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
   names.map((name) => ({ name, held: holds(signedIn, { groups: [name], scopes: [] }) }));
 
-type Parts = () => ClientRouteParts;
+export type Parts = () => ClientRouteParts;
 
 type ServerOptions = Pick<FlowOptions, 'publicOrigins'>;
 
-const administrationOf = (parts: Parts, request: Request) =>
+export const administrationOf = (parts: Parts, request: Request) =>
   parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
 
 /** Returns the addresses of this server that an application needs. */
@@ -154,7 +157,7 @@ async function requireClient(parts: Parts, request: Request): Promise<Client> {
 }
 
 /** Finds a client whose rights the user holds. The change checks the rights again. */
-async function requireOwnRights(parts: Parts, request: Request): Promise<Client> {
+export async function requireOwnRights(parts: Parts, request: Request): Promise<Client> {
   const client = await requireClient(parts, request);
   requireRightsOf(signedInOf(request))(rightsOfClient(client));
   return client;
@@ -227,7 +230,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     method: 'GET',
     summary: 'A client',
     tag,
-    params,
+    params: clientParams,
     config: { ...config, view: clientView, refusals: [noSuchClient] },
     answer: json(
       'The client',
@@ -249,7 +252,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     summary: 'Change a client',
     description: 'In JSON, what is not sent stays as it is.',
     tag,
-    params,
+    params: clientParams,
     config: freshly('change'),
     view: changeView,
     fields,
@@ -282,7 +285,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     summary: 'Add a secret to a client',
     description: `The others go on working. A client has at most ${mostSecrets}. The new one is shown once.`,
     tag,
-    params,
+    params: clientParams,
     config: freshly('addSecret'),
     view: newSecretView,
     fields: secretFields,
@@ -307,7 +310,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     summary: 'Remove a secret of a client',
     description: 'It stops working at once. The tokens that the client has got with it stay.',
     tag,
-    params,
+    params: clientParams,
     config: { ...freshly('removeSecret'), refusals: [...freshly('removeSecret').refusals, noSuchSecret] },
     view: secretRemovalView,
     fields: secretNameFields,
@@ -330,7 +333,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     summary: 'Replace the secrets of a client by a new one',
     description: 'The old ones stop working at once. The new one is shown once.',
     tag,
-    params,
+    params: clientParams,
     config: freshly('rotate'),
     view: rotationView,
     fields: {} as Fields,
@@ -351,7 +354,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     summary: 'Remove a client',
     description: 'Everything that it holds ends.',
     tag,
-    params,
+    params: clientParams,
     config: freshly('remove'),
     view: removalView,
     fields: {} as Fields,

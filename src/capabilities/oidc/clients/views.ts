@@ -66,6 +66,7 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
   const { clients: words } = admin;
   const titles = {
     change: words.change,
+    claims: words.setClaims,
     'add-secret': words.addSecret,
     'rotate-secret': words.rotate,
     remove: words.remove,
@@ -88,6 +89,10 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
     kind: describeUse(client, words) ?? (client.public ? words.isPublic : words.hasSecret),
     isApplication: describeUse(client, words) === undefined,
     rights: client.machine && describeMachine(client.machine, words),
+    table: client.claims.map(({ claim, source, in: at }) => ({
+      ...{ claim, source },
+      places: at.map((place) => words.claims.places[place]).join(', '),
+    })),
     trusts: client.trusts.map(({ issuer, claims }) => [
       issuer,
       ...claims.map(({ claim, value }) => `${claim}=${value}`),
