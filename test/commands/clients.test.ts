@@ -134,7 +134,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     });
   assert.deepEqual(
     await events(),
-    ['added', 'changed', 'changed', 'secret-rotated', 'secret-added', 'secret-removed', 'removed'].map(
+    ['added', 'changed', 'changed', 'changed', 'changed', 'secret-rotated', 'secret-added', 'secret-removed', 'removed'].map(
       (what) => `client-${what} ${id}`,
     ),
   );

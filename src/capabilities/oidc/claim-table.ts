@@ -54,6 +54,21 @@ function parseNames(text: string): ReadonlyMap<string, string> | undefined {
 /** The reason why a user has no value for a claim. */
 export type NoValue = 'no-address' | 'not-verified' | 'no-handle' | 'no-custom-claim' | 'no-group' | 'no-subject';
 
+const reasonWords: Readonly<Record<NoValue, string>> = {
+  'no-address': 'the user name is no address',
+  'not-verified': 'the address is not verified',
+  'no-handle': 'the user has no handle',
+  'no-custom-claim': 'neither the user nor one of the groups has the custom claim',
+  'no-group': 'the user is in none of the groups',
+  'no-subject': 'the id is made at the first sign-in',
+};
+
+/** Says for the audit which claims have no value. Undefined if all have one. */
+export const describeEmpty = (found: readonly FoundClaim[]): string | undefined =>
+  found
+    .flatMap(({ claim, reason }) => (reason === undefined ? [] : [`${claim} is empty: ${reasonWords[reason]}`]))
+    .join('; ') || undefined;
+
 export interface FoundClaim extends ClientClaim {
   /** Undefined: the claim is left out. */
   readonly value: ClaimValue | undefined;

@@ -11,17 +11,17 @@ import { findHandleOwner } from '../../core/users/handles.ts';
 import type { Hold, HoldAny } from '../../core/users/held.ts';
 import { disownUsers } from '../../core/users/registry.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
-import { canonicalUsername } from '../../core/users/user.ts';
+import { canonicalUsername, type User } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
 import type { Log } from '../../ground/faults/log.ts';
-import type { FindClaims } from './claim-table.ts';
+import { describeEmpty, type FindClaims, findTableClaims, tableOf } from './claim-table.ts';
 import { createApplications } from './clients/applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './clients/client-administration.ts';
 import { createClients } from './clients/clients.ts';
 import { createDocumentFetch } from './clients/documents.ts';
 import { createGuardedFetch } from './clients/guarded-fetch.ts';
-import { aboutClient, displayName, isDocumentClient } from './clients/library-client.ts';
+import { aboutClient, displayName, isDocumentClient, type ProviderClient } from './clients/library-client.ts';
 import { createSeparateFetch } from './clients/separate-turns.ts';
 import type { events } from './events.ts';
 import { createRetiredKeys } from './keys/retired-keys.ts';
@@ -155,12 +155,20 @@ export function composeOidc(options: OidcOptions) {
     send: async (notice) => (await loader.open())?.tellLogOut(notice),
   });
 
+  /** Tells which claims the application does not get, and why, for `janua explain`. */
+  async function findEmpty(client: ProviderClient, user: User, subject: string): Promise<string | undefined> {
+    const table = tableOf(client);
+    const account = table.length === 0 ? undefined : await findAccount(user.id);
+    return account && describeEmpty(await findTableClaims(table, account, subject, options.findClaims));
+  }
+
   async function noteSignIn({ client, signedIn, caller, subject, sid }: SignedInApplication): Promise<void> {
     const { clientId, backchannelLogoutUri } = client;
     const { session, user } = signedIn;
     if (backchannelLogoutUri !== undefined) await notices.expect({ sessionId: session.id, clientId, subject, sid });
     const event = { kind: 'application-signed-in', ...aboutClient(client), caller } as const;
-    await audit.recordIfPossible({ ...event, userId: user.id, sessionId: session.id });
+    const detail = await findEmpty(client, user, subject).catch(() => undefined);
+    await audit.recordIfPossible({ ...event, userId: user.id, sessionId: session.id, detail });
   }
 
   const noteRefusal = createNoteRefusal(audit, log);

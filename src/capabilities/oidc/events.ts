@@ -247,6 +247,12 @@ export const events = {
     by: 'account-holder',
     level: 'info',
     words: 'The user signed in to an application',
+    advise: ({ detail }) =>
+      detail === undefined
+        ? []
+        : [
+            'If a claim should have a value, compare the table with the user: janua clients show ID, janua users claims EMAIL.',
+          ],
   },
   'application-refused': {
     vocabulary: 'authz_fail',

@@ -47,7 +47,7 @@ export interface AuditEvent<Kind extends string = string> {
    */
   readonly aboutName?: string | undefined;
   /**
-   * In English: the explanation of the OpenID Connect library, how far a session lies in the future, or the name of a client's secret. Never
+   * In English: the explanation of the OpenID Connect library, how far a session lies in the future, the name of a client's secret, or why claims have no value. Never
    * a secret itself.
    */
   readonly detail?: string | undefined;

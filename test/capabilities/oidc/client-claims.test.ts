@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as openid from 'openid-client';
 import { readTable } from '../../../src/capabilities/oidc/clients/claim-form.ts';
+import { events } from '../../../src/capabilities/oidc/events.ts';
+import { explain } from '../../../src/core/audit/explanation.ts';
 import { ann } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { introspect, openProvider, requireAnswer } from './application.ts';
@@ -142,6 +144,39 @@ test('the page of the consent names the claims, and asks again when the table ch
   const again = await browser.open((await app.begin()).address);
   assert.ok(!again.isElsewhere);
   assert.match(again.text, /<li>Further data: roles<\/li>/);
+});
+
+test('janua explain says why a claim of a sign-in is empty', async () => {
+  await using server = await open();
+  const app = await server.add([
+    'dept=claim:department',
+    'nick=handle',
+    'mail=address',
+    'roles=groups:readers',
+    'who=name',
+  ]);
+  const browser = await server.browser();
+  const explained = async () => {
+    const [event = assert.fail()] = (await server.janua.events({ kind: 'application-signed-in' })).toReversed();
+    return explain(event, events, { username: ann.username }).map((line) => line.join(' '));
+  };
+  await app.signIn(browser);
+  const lines = await explained();
+  assert.ok(
+    lines.includes(
+      'Because dept is empty: neither the user nor one of the groups has the custom claim; nick is empty: the user has no handle; ' +
+        'mail is empty: the address is not verified; roles is empty: the user is in none of the groups',
+    ),
+    lines.join('\n'),
+  );
+  assert.match(
+    lines.at(-1) ?? '',
+    new RegExp(`^To do .*janua clients show ${app.clientId}, janua users claims ${ann.username}`),
+  );
+  const { clientAdministration } = server.janua.services;
+  await clientAdministration.changeClient(app.clientId, { claims: readTable('who=name') });
+  await app.signIn(browser);
+  assert.doesNotMatch((await explained()).join('\n'), /Because|To do/);
 });
 
 test('a browser of another user gets that user’s claims', async () => {
