@@ -134,9 +134,17 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     });
   assert.deepEqual(
     await events(),
-    ['added', 'changed', 'changed', 'changed', 'changed', 'secret-rotated', 'secret-added', 'secret-removed', 'removed'].map(
-      (what) => `client-${what} ${id}`,
-    ),
+    [
+      'added',
+      'changed',
+      'changed',
+      'changed',
+      'changed',
+      'secret-rotated',
+      'secret-added',
+      'secret-removed',
+      'removed',
+    ].map((what) => `client-${what} ${id}`),
   );
 });
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { FieldFault } from '../../../core/access/refusal.ts';
 import { isClaimName } from '../../../core/users/claim-rules.ts';
 import { personClaims, registeredClaims } from '../../../core/users/registered-claims.ts';
@@ -22,15 +23,24 @@ const sourcesOf: Readonly<Record<string, readonly Source['kind'][]>> = {
   entitlements: grants,
 };
 
-/** Finds the faults of a table. @param groups the names of all groups, if Janua keeps them */
-export function findTableFaults(table: readonly ClientClaim[], groups: readonly string[] | undefined): FieldFault[] {
+/**
+ * Finds the faults of a table.
+ * @param groups the names of all groups, if Janua keeps them
+ * @param before the table before a change. Its rows may name a group that was removed since, so that other settings can still change
+ */
+export function findTableFaults(
+  table: readonly ClientClaim[],
+  groups: readonly string[] | undefined,
+  before: readonly ClientClaim[] = [],
+): FieldFault[] {
   const field = 'claims';
   if (table.length > mostRows) return [{ field, code: 'too-many', values: { count: mostRows } }];
   if (JSON.stringify(table).length > longestTable)
     return [{ field, code: 'too-long', values: { count: longestTable } }];
   const faults = table.flatMap((row, index) => {
     const isTwice = table.findIndex(({ claim }) => claim === row.claim) < index;
-    return findRowFault(row, isTwice, groups) ?? [];
+    const isNew = !before.some((known) => isDeepStrictEqual(known, row));
+    return findRowFault(row, isTwice, isNew ? groups : undefined) ?? [];
   });
   return faults.slice(0, 1).map((fault) => ({ field, ...fault }));
 }

@@ -1,4 +1,4 @@
-import { type FieldFault, InvalidFields } from '../../../core/access/refusal.ts';
+import { InvalidFields } from '../../../core/access/refusal.ts';
 import type { Fields } from '../../../web/action.ts';
 import { tag } from '../../../web/admin-pages.ts';
 import { exampleId } from '../../../web/fields.ts';
@@ -7,7 +7,7 @@ import { signedInOf } from '../../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, type Schema, text } from '../../../web/openapi/responses.ts';
 import type { App, Request } from '../../../web/types.ts';
 import { readTable, textOfRow } from './claim-form.ts';
-import { findTableFaults, longestTable } from './claim-rules.ts';
+import { longestTable } from './claim-rules.ts';
 import { claimsView } from './claims-view.ts';
 import { administrationOf, claimRow, clientParams, freshly, type Parts, requireOwnRights } from './clients.routes.ts';
 import { previewClaims } from './preview-claims.ts';
@@ -90,8 +90,9 @@ export function addClientClaims(app: App, parts: Parts): void {
       if (input.claims === undefined) throw new InvalidFields({ field: 'claims', code: 'missing' });
       const table = readTable(input.claims);
       const isPreview = input.step === 'preview';
-      if (isPreview) refuse(findTableFaults(table, await parts().groups.names()));
-      else await administrationOf(parts, request).changeClient(client.id, { claims: table });
+      const administration = administrationOf(parts, request);
+      if (isPreview) await administration.judgeClaims(client, table);
+      else await administration.changeClient(client.id, { claims: table });
       if (!isPreview && request.format === 'html')
         return reply.proceed(`/admin/clients/${client.id}?state=changed`, {});
       const preview = await previewOf(request, table, input.preview);
@@ -99,9 +100,4 @@ export function addClientClaims(app: App, parts: Parts): void {
       return { client_id: client.id, name: client.name, claims: table, preview, values: { claims, preview: named } };
     },
   });
-}
-
-/** @throws {InvalidFields} */
-function refuse(faults: readonly FieldFault[]): void {
-  if (faults.length > 0) throw new InvalidFields(...faults);
 }

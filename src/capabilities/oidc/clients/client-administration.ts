@@ -7,6 +7,7 @@ import { ChangeRefused } from '../../../core/users/change-refused.ts';
 import { admins, ownScopes, type RequireRights, type Rights } from '../../../core/users/scopes.ts';
 import type { Database } from '../../../ground/database/database.ts';
 import { printable } from '../../../ground/text/printable.ts';
+import type { ClientClaim } from '../claim-table.ts';
 import type { events } from '../events.ts';
 import type { IsGranted } from '../machines/find-machine.ts';
 import type { Machine } from '../machines/machine.ts';
@@ -14,6 +15,7 @@ import { nameTrust, type Trust } from '../machines/trust.ts';
 import type { Exchanges, NewResource, Resource, ResourceSettings, Resources } from '../resources/resources.ts';
 import type { Consents } from '../sign-in/consents.ts';
 import { textOfRow } from './claim-form.ts';
+import { findTableFaults } from './claim-rules.ts';
 import { type ClientRules, findClientFaults, findResourceFaults, findSecretFaults } from './client-rules.ts';
 import {
   type ClientSecret,
@@ -215,6 +217,11 @@ export function createClientAdministration(
       const isLess = (client.machine && !changed.machine) || client.trusts.some((trust) => !has(changed.trusts, trust));
       if (isLess) await endGrantsOf(id);
       return changed;
+    },
+
+    /** Judges a table of claims that is not stored yet. */
+    async judgeClaims({ claims: before }: Pick<Client, 'claims'>, claims: readonly ClientClaim[]): Promise<void> {
+      refuse(findTableFaults(claims, await groupNames(), before));
     },
 
     /** Replaces all secrets by a new one, which cannot be read again. The old ones stop working at once. */

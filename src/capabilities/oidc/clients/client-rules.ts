@@ -66,7 +66,7 @@ export function findClientFaults(client: NewClient, rules: ClientRules, before?:
     ...findMachineFaults(client, groups),
     ...findTrustFaults(client, rules),
     client.claims.length > 0 && machine !== undefined && { field: 'claims', code: 'not-of-program' },
-    ...findTableFaults(client.claims, groups),
+    ...findTableFaults(client.claims, groups, before?.claims),
   ];
   return checks.filter((fault) => fault !== false);
 }

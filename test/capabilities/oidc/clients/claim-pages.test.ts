@@ -104,6 +104,18 @@ test('a preview is for administrators who hold the rights of the user, and tells
   for (const named of [id, 'ANN@example.com']) assert.equal((await statusOf(helper, named))[0], 200, named);
 });
 
+test('a row whose group was removed stays while other settings change, and is not set anew', async () => {
+  await using janua = await open();
+  const { here, administrator, services } = janua;
+  const claims = [{ claim: 'roles', source: 'groups:editors', in: ['id_token'] }];
+  assert.equal((await administrator.post(`/api/admin/${here}/claims`, { claims })).statusCode, 200);
+  await services.administration.removeGroup('editors');
+  assert.equal((await administrator.post(`/api/admin/${here}/change`, { name: 'Notes' })).statusCode, 200);
+  const more = [...claims, { claim: 'tags', source: 'groups:editors', in: ['id_token'] }];
+  const refused = await administrator.post(`/api/admin/${here}/claims`, { claims: more });
+  assert.equal(refused.json().errors?.[0].detail, 'There is no group editors');
+});
+
 test('an administrator without the groups of a client does not see its form', async () => {
   await using janua = await open();
   const { clientId, here, services } = janua;
