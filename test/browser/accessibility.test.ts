@@ -194,6 +194,20 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
     '/remove',
   ].map((end) => `${here}${end}`);
   yield* openEach(page, [...pages, '/admin/clients?state=removed', '/admin/resources?state=added']);
+  await page.goto(`${here}/claims`);
+  const rows = {
+    Claims: `roles=constant:${'w'.repeat(200)}\ndept=claim:department`,
+    'Show what it learns of': username,
+  };
+  await submit(page, 'Preview', rows);
+  await page.getByRole('heading', { name: 'What Wiki learns of' }).waitFor();
+  yield 'the preview of the claims';
+  await submit(page, 'Save', { Claims: 'sub=id' });
+  await page.getByText('sub belongs to a protocol').waitFor();
+  yield 'claims that are refused';
+  await submit(page, 'Save', rows);
+  await page.getByText('Source: claim:department').waitFor();
+  yield 'a client with claims';
   await clientAdministration.changeClient(here?.split('/').at(-1) ?? '', { pkce: 'optional' });
   const ofResource = (name: string) => `/admin/resources/${name}?uri=${encodeURIComponent(uri)}`;
   yield* openEach(page, [`${here}`, ofResource('exchange'), ofResource('secret')]);
@@ -253,6 +267,7 @@ async function* usersAndGroups(page: Page, { username }: Person): AsyncGenerator
   const { administration, groups, users } = site.janua.services;
   await administration.changeGroups(username, { add: ['admins'] });
   await groups.add({ name: 'g'.repeat(63), description: 'W'.repeat(100), scopes: [] });
+  await administration.setGroupClaims('g'.repeat(63), () => ({ department: 'w'.repeat(500) }));
   await signIn(page, username);
   yield* openEach(page, [
     '/admin/users',
@@ -263,7 +278,8 @@ async function* usersAndGroups(page: Page, { username }: Person): AsyncGenerator
     '/admin/groups',
   ]);
   const { user } = (await users.findByUsername(username)) ?? {};
-  const actions = ['', '/disable', '/groups', '/remove-factors'];
+  await administration.setClaims(username, () => ({ 'a:very/long.name': 'w'.repeat(500), list: ['a', 'b'] }));
+  const actions = ['', '/disable', '/groups', '/claims', '/remove-factors'];
   yield* openEach(
     page,
     actions.map((action) => `/admin/users/${user?.id}${action}`),

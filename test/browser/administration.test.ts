@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { text } from 'node:stream/consumers';
 import type { Page } from 'playwright-core';
+import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import { admins } from '../../src/core/users/scopes.ts';
 import { ann, password } from '../janua.ts';
 import { violations } from './axe.ts';
@@ -181,3 +182,21 @@ site.test(
   },
   { timezoneId: 'Asia/Kathmandu', changesPage: true },
 );
+
+site.test('the page of the claims of a client shows what it learns while they are typed', async ({ page }) => {
+  const { administration, clientAdministration, clients } = site.janua.services;
+  await administration.changeGroups(ann.username, { add: [admins] });
+  await administration.setClaims(ann.username, () => ({ department: 'research' }));
+  const { client } = await clientAdministration.addClient({
+    ...defaultSettings,
+    ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'], isPublic: false },
+  });
+  await signIn(page, ann.username);
+  await page.goto(`/admin/clients/${client.id}/claims`);
+  await page.getByLabel('Show what it learns of').fill(ann.username);
+  await page.getByRole('heading', { name: 'What Wiki learns of ann@example.com' }).waitFor();
+  await page.getByLabel('Claims', { exact: true }).fill('dept=claim:department\nteam=claim:team');
+  await page.getByText('team is empty: neither').waitFor();
+  assert.equal(await page.locator('#learned').getByText('"research"').count(), 2);
+  assert.deepEqual((await clients.find(client.id))?.claims, []);
+});

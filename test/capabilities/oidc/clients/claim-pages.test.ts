@@ -79,7 +79,7 @@ test('the page shows the table, the preview by a button, and the fault beside th
   assert.equal(done.statusCode, 303);
   assert.match(
     (await administrator.get(`/admin/${here}`)).body,
-    /<td>roles<\/td><td>groups:editors=editor<\/td><td>ID token, Userinfo endpoint<\/td>/,
+    /Source: groups:editors=editor<br>In: ID token, Userinfo endpoint</,
   );
 });
 
