@@ -9,6 +9,7 @@ import { mostCounted } from '../../core/users/user-directory.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
 import { addAction, type Field } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
+import { bodyField } from '../../web/body-field.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { showPageWithFaults } from '../../web/form.ts';
@@ -172,8 +173,8 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     answer: detailAnswer('Claims changed'),
     browser: 'To the page with the groups',
     refuse: showPageWithFaults(async (request) => {
-      const { name: claimed, claims } = (request.body ?? {}) as Readonly<Record<string, unknown>>;
-      return { ...(await show(request)), values: { claimed, claims } };
+      const [claimed, claims] = [bodyField(request.body, 'name'), bodyField(request.body, 'claims')];
+      return { ...(await show(request)), values: { claimed, ...(typeof claims === 'string' && { claims }) } };
     }),
     async handle(request, reply, { name, claims }) {
       if (claims === undefined) throw new InvalidFields({ field: 'claims', code: 'missing' });

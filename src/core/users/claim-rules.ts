@@ -83,15 +83,21 @@ const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(val
 const inOrder = (claims: Claims): Claims =>
   Object.fromEntries(Object.entries(claims).sort(([one], [other]) => (one < other ? -1 : 1)));
 
+/** The deepest lists and objects in each other. A deeper value could fill the stack of the program that reads it. */
+const deepest = 10;
+
 /** Refuses values that another program would read otherwise: a number that JSON cannot hold exactly, and a text with hidden characters. */
-function isValue(value: unknown): value is ClaimValue {
+function isValue(value: unknown, depth = 0): value is ClaimValue {
   if (typeof value === 'string') return isPlainLine(value);
   if (typeof value === 'number')
     return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
   if (typeof value !== 'object' || value === null) return value === null || typeof value === 'boolean';
-  if (Array.isArray(value)) return value.every(isValue);
+  if (depth === deepest) return false;
+  if (Array.isArray(value)) return value.every((part) => isValue(part, depth + 1));
   // A program that copies such a field could change the prototype of its objects.
-  return Object.entries(value).every(([name, part]) => name !== '__proto__' && isPlainLine(name) && isValue(part));
+  return Object.entries(value).every(
+    ([name, part]) => name !== '__proto__' && isPlainLine(name) && isValue(part, depth + 1),
+  );
 }
 
 /**

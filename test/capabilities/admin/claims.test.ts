@@ -9,7 +9,8 @@ async function open() {
   const janua = await startJanua();
   await janua.services.groups.add({ name: 'staff', description: '', scopes: [] });
   const { id } = (await janua.account()).user;
-  return { ...janua, id, administrator: withHeaders(janua, await signInAs(janua, [admins])) };
+  const headersOfAdministrator = await signInAs(janua, [admins]);
+  return { ...janua, id, headersOfAdministrator, administrator: withHeaders(janua, headersOfAdministrator) };
 }
 
 test('an administrator sets the claims of a user and of a group, which pages, API and export show', async () => {
@@ -70,6 +71,20 @@ test('claims with a fault are shown again with it', async () => {
   assert.match(page.body, /<details open>/);
   assert.match(page.body, /id="claims-staff-error">roles has a meaning/);
   assert.match(page.body, /aria-invalid="true">roles=&lt;b&gt;<\/textarea>/);
+});
+
+test('deep or foreign JSON is a fault, and no error of the server', async () => {
+  await using janua = await open();
+  const { id, administrator, headersOfAdministrator } = janua;
+  const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
+  for (const url of ['/admin/groups/claims', '/api/admin/groups/claims', `/api/admin/users/${id}/claims`])
+    for (const claims of [deep, `{"a":${deep}}`, '7', 'true']) {
+      const payload = `{"name":"staff","claims":${claims}}`;
+      const headers = { ...headersOfAdministrator, 'content-type': 'application/json' };
+      const { statusCode } = await janua.send({ method: 'POST', url, payload }, headers);
+      assert.ok([400, 422].includes(statusCode), `${url} ${claims.slice(0, 10)}: ${statusCode}`);
+    }
+  assert.deepEqual((await administrator.get(`/api/admin/users/${id}`)).json().claims, {});
 });
 
 test('a helper sets the claims of a group that they hold, and of no user', async () => {

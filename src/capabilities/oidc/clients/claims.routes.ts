@@ -1,5 +1,5 @@
 import { InvalidFields } from '../../../core/access/refusal.ts';
-import type { Fields } from '../../../web/action.ts';
+import { type Fields, invalidFields } from '../../../web/action.ts';
 import { tag } from '../../../web/admin-pages.ts';
 import { exampleId } from '../../../web/fields.ts';
 import { addForm } from '../../../web/form.ts';
@@ -69,7 +69,8 @@ export function addClientClaims(app: App, parts: Parts): void {
     description: 'They replace those of scopes, or come besides. With `step=preview`, nothing is saved.',
     tag,
     params: clientParams,
-    config: freshly('setClaims'),
+    // A link to the page may name a user whom there is not.
+    config: { ...freshly('setClaims'), refusals: [...freshly('setClaims').refusals, invalidFields] },
     view: claimsView,
     fields: claimsFields,
     shown: json('The claims', tableSchema),
