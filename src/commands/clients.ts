@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readTable } from '../capabilities/oidc/clients/claim-form.ts';
 import { readMay, readTrusts } from '../capabilities/oidc/clients/client-form.ts';
+import { readClientKeys } from '../capabilities/oidc/clients/client-keys.ts';
 import {
   type ClientChanges,
   defaultSettings,
@@ -40,6 +41,9 @@ interface TypedSettings {
   readonly may?: readonly string[];
   readonly trust?: readonly string[];
   readonly claim?: readonly string[];
+  /** The path of a file with a key set. */
+  readonly jwks?: string;
+  readonly jwksUri?: string;
 }
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>
@@ -165,9 +169,13 @@ function withKeys(trust: string): string {
   const pieces = trust.split(',');
   const file = pieces.find((piece) => piece.startsWith('jwks=') && !piece.startsWith('jwks={'))?.slice('jwks='.length);
   if (file === undefined) return trust;
+  return [...pieces.filter((piece) => !piece.startsWith('jwks=')), `jwks=${readKeySet(file)}`].join(',');
+}
+
+/** @throws {ChangeRefused} if the file is no JSON */
+function readKeySet(file: string): string {
   try {
-    const keys = JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
-    return [...pieces.filter((piece) => !piece.startsWith('jwks=')), `jwks=${keys}`].join(',');
+    return JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
   } catch {
     throw new ChangeRefused(`The file ${file} cannot be read as a key set (JSON with "keys").`);
   }
@@ -175,7 +183,7 @@ function withKeys(trust: string): string {
 
 /** Converts the settings that were typed, and no others. */
 function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...more }: TypedSettings) {
-  const { machine, scope, within, may, trust, claim, ...typed } = more;
+  const { machine, scope, within, may, trust, claim, jwks, jwksUri, ...typed } = more;
   const isMachine = machine ?? ([scope, within, may].some(Boolean) || undefined);
   const settings: ClientChanges = {
     ...typed,
@@ -192,6 +200,8 @@ function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, g
     ...(trust && { trusts: readTrusts(trust.map(withKeys).join('\n')) ?? [] }),
     // What proves a program goes with it.
     ...(machine === false && { trusts: [] }),
+    ...(jwks !== undefined && { jwks: jwks === '' ? [] : readClientKeys(readKeySet(jwks)) }),
+    ...(jwksUri !== undefined && { jwksUri: jwksUri || undefined }),
     ...(redirectUri && { redirectUris: redirectUri.filter(Boolean) }),
     ...(postLogoutRedirectUri && { postLogoutRedirectUris: postLogoutRedirectUri.filter(Boolean) }),
     ...(backchannelLogoutUri !== undefined && { backchannelLogoutUri: backchannelLogoutUri || undefined }),

@@ -448,4 +448,6 @@ const addClientSettings = (command: Command): Command =>
       '--trust <workload>',
       'a job or service whose tokens of another issuer prove such a program, such as github:OWNER/REPO,repository_id=ID; may be repeated',
       collect,
-    );
+    )
+    .option('--jwks <file>', 'public keys that prove the client, in place of secrets (private_key_jwt)')
+    .option('--jwks-uri <url>', 'where the client publishes such keys');

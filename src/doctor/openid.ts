@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
+import { hasKeys } from '../capabilities/oidc/clients/client-keys.ts';
 import { type Client, createClients } from '../capabilities/oidc/clients/clients.ts';
 import { createIsGranted } from '../capabilities/oidc/machines/find-machine.ts';
 import { parseMapping } from '../core/users/source/mapping.ts';
@@ -69,7 +70,8 @@ async function* checkPrograms(opened: OpenDatabase, clients: readonly Client[], 
 
 /** Reports secrets that have expired, or soon will. */
 async function* checkSecrets(clients: readonly Client[], now: number): Check {
-  for (const { id, name, secrets = [] } of clients)
+  // A client with keys proves itself by no secret.
+  for (const { id, name, secrets = [] } of clients.filter((client) => !hasKeys(client)))
     for (const { name: secret, expiresAt = Number.POSITIVE_INFINITY } of secrets)
       if (expiresAt - now < noticeMilliseconds)
         yield warning(

@@ -55,6 +55,8 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     trusts: [],
     void_grant: false,
     claims: [],
+    jwks: [],
+    jwks_uri: null,
   });
   assert.equal((await run('clients', 'set', id, '--claim', 'kind@userinfo=constant:a b', '--claim', 'uid=id')).code, 0);
   const { claims } = JSON.parse((await run('clients', 'show', id, '--json')).text);
@@ -320,4 +322,35 @@ test('a program keeps what a change does not name, is listed as one, and ends wi
   assert.equal((await set(...redirect)).code, 0);
   assert.match((await listed()) ?? '', /^HR +all users +https:/);
   assert.equal((await set('--redirect-uri', '')).text, '--redirect-uri: Required.\n');
+});
+
+test('a client proves itself by keys of a file, or at an address, in place of a secret', async () => {
+  await using opened = await open();
+  const { run, runJson } = opened;
+  const folder = createTemporaryFolder('keys');
+  const file = (keys: object[]) => {
+    const path = join(folder.path, 'keys.json');
+    writeFileSync(path, JSON.stringify({ keys }, undefined, 2));
+    return path;
+  };
+  const key = createIssuerKey('one');
+  const added = ['clients', 'add', '--name', 'Wiki', ...redirect, '--jwks', file([key.jwk])];
+  const { client_id: id, client_secret, secrets, jwks } = await runJson(...added);
+  assert.deepEqual([client_secret, secrets, jwks], [null, [], [{ kid: 'one', kty: 'EC', crv: 'P-256' }]]);
+  for (const [args, pattern] of [
+    [['--jwks', file([key.privateKey.export({ format: 'jwk' })])], /^--jwks: There is a private or symmetric key/],
+    [['--jwks', `${folder.path}/none`], /cannot be read as a key set/],
+    [['--jwks-uri', 'https://wiki.example.com/jwks'], /^--jwks-uri: Either keys or their address/],
+    [['--jwks', '', '--jwks-uri', 'http://wiki.example.com/jwks'], /^--jwks-uri: An https address/],
+  ] as const) {
+    const refused = await run('clients', 'set', id, ...args);
+    assert.equal(refused.code, 1);
+    assert.match(refused.text, pattern);
+  }
+  const moved = await run('clients', 'set', id, '--jwks', '', '--jwks-uri', 'https://wiki.example.com/jwks');
+  assert.equal(moved.code, 0, moved.text);
+  const shown = await runJson('clients', 'show', id);
+  assert.deepEqual([shown.jwks, shown.jwks_uri], [[], 'https://wiki.example.com/jwks']);
+  assert.match((await run('clients', 'rotate-secret', id)).text, /no secret of it counts/);
+  folder.remove();
 });

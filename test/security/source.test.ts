@@ -65,7 +65,7 @@ const rules: Rule[] = [
       'src/commands/ask-settings.ts',
       // It calls only what it is given.
       'src/capabilities/oidc/clients/documents.ts',
-      'src/capabilities/oidc/machines/issuer-keys.ts',
+      'src/capabilities/oidc/keys/published-keys.ts',
       'src/capabilities/oidc/clients/outside-exchange.ts',
       'src/capabilities/oidc/provider/fetch.ts',
       'src/capabilities/oidc/clients/resolve-addresses.ts',

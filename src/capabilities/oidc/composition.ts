@@ -24,13 +24,13 @@ import { createGuardedFetch } from './clients/guarded-fetch.ts';
 import { aboutClient, displayName, isDocumentClient, type ProviderClient } from './clients/library-client.ts';
 import { createSeparateFetch } from './clients/separate-turns.ts';
 import type { events } from './events.ts';
+import { createIssuerKeys, createKeysAt } from './keys/published-keys.ts';
 import { createRetiredKeys } from './keys/retired-keys.ts';
 import { createSigningKeys } from './keys/signing-keys.ts';
 import { type ApplicationLogOutOptions, createApplicationLogOut } from './logout/application-log-out.ts';
 import { endingOf } from './logout/ending-events.ts';
 import { createLogoutNotices } from './logout/logout-notices.ts';
 import { createFindMachine, createIsGranted } from './machines/find-machine.ts';
-import { createIssuerKeys } from './machines/issuer-keys.ts';
 import { createProveWorkload } from './machines/prove-workload.ts';
 import { createProviderLoader } from './provider/loader.ts';
 import type { ProviderOptions, SignedInApplication } from './provider/options.ts';
@@ -136,14 +136,16 @@ export function composeOidc(options: OidcOptions) {
   const onFull = () =>
     log.warn({ event: 'outside_connections_full' }, 'too many connections to applications wait for a turn');
   const fetch = createDocumentFetch(createSeparateFetch({ privateHosts, onFull }, isListed), now);
-  // Strangers cannot use up the connections to issuers, because only an administrator can name one.
+  // Strangers cannot use up these connections, because only an administrator can name an issuer, or where a client has its keys.
+  const fetchKeys = createGuardedFetch({ privateHosts, onFull });
   const proveWorkload = createProveWorkload({
-    findKeys: createIssuerKeys(createGuardedFetch({ privateHosts, onFull }), now),
+    findKeys: createIssuerKeys(fetchKeys, now),
     useAssertion: records.useAssertion,
     isGranted,
     issuer: baseUrl,
     now,
   });
+  const findKeysAt = createKeysAt(fetchKeys, now);
   const notices = createLogoutNotices({
     database,
     isAlive,
@@ -219,6 +221,7 @@ export function composeOidc(options: OidcOptions) {
     isGranted,
     proveWorkload,
     findCredentials: resources.findCredentials,
+    findKeysAt,
     subjectOf: subjects.subjectOf,
     findAccount: findBySubject,
     findClaims: options.findClaims,

@@ -20,6 +20,16 @@ const refusalReasons = {
     words: 'the client proved itself with a secret that has expired',
     advice: 'Add another one, and put it into the settings of the application: janua clients secret add ID --name NAME',
   },
+  'client-key': {
+    words: 'the client proved itself with an assertion that does not count, or not with the key that it has to use',
+    advice:
+      'The line Because says why. The assertion needs iss and sub with the client_id, aud with the address of this server alone, exp within five minutes, and a jti that counts once; its key must be one of the client: janua clients show ID. To replace the keys: janua clients set ID --jwks FILE',
+  },
+  'client-keys': {
+    words: 'the keys at the jwks_uri of the client, with which it proved itself, could not be had',
+    advice:
+      'The line Because says why. The address must answer in three seconds with JSON of at most 64 KB, without a redirect, from a public address or a host in OIDC_PRIVATE_HOSTS. Janua asks again after 30 seconds.',
+  },
   workload: {
     words: 'the client proved itself with a token of another issuer that it does not trust',
     advice:

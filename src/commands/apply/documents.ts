@@ -37,8 +37,9 @@ const splits: Readonly<Record<string, (text: string) => readonly string[]>> = {
   claims: splitRows,
 };
 
-function toValue(name: string, { list, boolean }: Field, text: string): unknown {
+function toValue(name: string, { list, boolean, json }: Field, text: string): unknown {
   if (boolean) return text === 'true';
+  if (json && text !== '') return JSON.parse(text);
   if (!list) return text;
   return splits[name]?.(text) ?? readNames(text.replaceAll('\n', ' '));
 }

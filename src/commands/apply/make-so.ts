@@ -1,4 +1,5 @@
 import { readMay } from '../../capabilities/oidc/clients/client-form.ts';
+import { hasKeys } from '../../capabilities/oidc/clients/client-keys.ts';
 import { findSent, givenSecret } from '../../capabilities/oidc/clients/client-secrets.ts';
 import { defaultSettings, withChanges } from '../../capabilities/oidc/clients/clients.ts';
 import type { Services } from '../../compose.ts';
@@ -151,7 +152,8 @@ async function addClient(
   const none = options.showsSecrets ? undefined : [];
   const secrets = given === undefined ? none : [givenSecret(given, secretOfFile, Date.now())];
   const added = await clientAdministration.addClient({ ...client, id, secrets, appliedBy });
-  if (!isPublic && client.trusts.length === 0 && secrets?.length === 0) applied.withoutSecret.push(id);
+  if (!isPublic && client.trusts.length === 0 && !hasKeys(client) && secrets?.length === 0)
+    applied.withoutSecret.push(id);
   if (added.secret !== undefined) applied.secrets.push({ clientId: id, secret: added.secret });
   const fields = differencesOf(newClientDocument({ isPublic: false }), clientDocument(client, isPublic));
   note(applied, 'client', id, fields, true);

@@ -117,7 +117,7 @@ function readBytes(path: string | number, most: number): Buffer {
 /** Reads YAML, of which JSON is a part. */
 function parse(bytes: Buffer): Written {
   const value = readYaml(decode(bytes));
-  const ajv = new Ajv({ meta: false, validateSchema: false, allErrors: true });
+  const ajv = new Ajv({ meta: false, validateSchema: false, allErrors: true, allowUnionTypes: true });
   if (!ajv.validate<Written>(schema, value))
     throw new Faults(...[...new Set((ajv.errors ?? []).map(describeFault))].slice(0, mostFaults));
   const faults = [...findUnreadable(value), ...findDoubles(value)];

@@ -23,8 +23,9 @@ const entries = (description: string, maxItems: number, required: string[], prop
 });
 
 /** Returns the schema of a field that the API has too. */
-function propertyOf({ description, list, boolean, maxLength = 254 }: Field): object {
+function propertyOf({ description, list, boolean, json, maxLength = 254 }: Field): object {
   if (boolean) return flag(description);
+  if (json) return { type: ['object', 'string'], description, maxLength };
   // The API has a limit for all texts of a list together.
   return list ? { ...texts(description, maxLength), maxItems: 50 } : text(description, { maxLength });
 }

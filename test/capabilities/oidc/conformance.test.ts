@@ -335,8 +335,10 @@ describe('the documents of the provider', () => {
       assert.deepEqual(of('acr_values_supported'), ['urn:janua:1fa', 'urn:janua:2fa']);
       assert.deepEqual(of('scopes_supported'), ['email', 'groups', 'offline_access', 'openid', 'profile']);
       assert.deepEqual(of('token_endpoint_auth_methods_supported'), [
-        ...['client_secret_basic', 'client_secret_post', 'none'],
+        ...['client_secret_basic', 'client_secret_post', 'none', 'private_key_jwt'],
       ]);
+      const signatures = ['ES256', 'Ed25519', 'EdDSA', 'PS256', 'RS256'];
+      assert.deepEqual(of('token_endpoint_auth_signing_alg_values_supported'), signatures);
       for (const name of [
         ...['authorization_response_iss_parameter_supported', 'claims_parameter_supported'],
         ...['backchannel_logout_supported', 'backchannel_logout_session_supported'],

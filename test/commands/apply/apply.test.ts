@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { createIssuerKey } from '../../capabilities/oidc/machines/issuer.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 import { openApply } from './apply-host.ts';
@@ -37,6 +38,10 @@ clients:
     within: [staff]
     may: ["https://files.example.com=files:read"]
     trusts: ["github:me/app,repository_id=42,environment=the real one", "issuer=https://ci.example.com,sub=job,once"]
+  - client_id: signer
+    name: Signer
+    redirect_uris: [https://signer.example.com/callback]
+    jwks: {keys: [${JSON.stringify(createIssuerKey('one').jwk)}]}
 users:
   - username: Ann@example.com
     first_name: Ann
@@ -92,7 +97,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
         '+ client wiki\n    name: "Wiki"\n    redirect_uris: ["https://wiki.example.com/b","https://wiki.example.com/a"]\n',
         '+ resource https://files.example.com\n',
         '+ user ann@example.com\n    groups: ["admins","staff"]\n',
-        'To do: 8 added, 0 changed, 0 removed. Nothing was changed.\n',
+        'To do: 9 added, 0 changed, 0 removed. Nothing was changed.\n',
       ])
         assert.ok(stdout.includes(line), `${line} is not in ${stdout}`);
       assert.doesNotMatch(stdout, /secret|token=/);
@@ -184,7 +189,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       );
       assert.equal(results.filter(({ stdout }) => stdout === 'No changes.\n').length, 1);
       const added = (await server.events()).filter((event) => event.startsWith('client-added'));
-      assert.equal(added.length, 3);
+      assert.equal(added.length, 4);
     });
 
     test('a change beside it comes before or after, and loses nothing', async () => {

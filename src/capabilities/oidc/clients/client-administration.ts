@@ -16,6 +16,7 @@ import type { Exchanges, NewResource, Resource, ResourceSettings, Resources } fr
 import type { Consents } from '../sign-in/consents.ts';
 import { textOfRow } from './claim-form.ts';
 import { findTableFaults } from './claim-rules.ts';
+import { hasKeys, nameKeys } from './client-keys.ts';
 import { type ClientRules, findClientFaults, findResourceFaults, findSecretFaults } from './client-rules.ts';
 import {
   type ClientSecret,
@@ -30,6 +31,7 @@ import {
   type ClientChanges,
   type ClientSettings,
   type Clients,
+  defaultSettings,
   type NewClient,
   withChanges,
 } from './clients.ts';
@@ -143,6 +145,8 @@ export function createClientAdministration(
     name: string,
     change: (present: readonly ClientSecret[]) => readonly ClientSecret[],
   ): Promise<void> {
+    if (kind !== 'client-secret-removed' && hasKeys(await requireClient(id)))
+      throw new ChangeRefused('The client proves itself with keys, so no secret of it counts. Remove its keys first.');
     await requireClient(id);
     const made = await clients.changeSecrets(id, change, judge, recordClient(kind, name));
     if (made === undefined) throw new ChangeRefused('A public client has no secret.');
@@ -194,7 +198,7 @@ export function createClientAdministration(
         // A removal that was interrupted leaves grants of a former client, which must not come back with its id.
         await endAllOf(client.id);
       }
-      return clients.add(normalized, recordClient('client-added', describeGrants(undefined, normalized)));
+      return clients.add(normalized, recordClient('client-added', describeGrants(defaultSettings, normalized)));
     },
 
     async changeClient(id: string, changes: ClientChanges): Promise<Client> {
@@ -310,14 +314,16 @@ export function createClientAdministration(
 const has = (trusts: readonly Trust[], { grantedBy: _, ...wanted }: Trust): boolean =>
   trusts.some(({ grantedBy: _, ...trust }) => isDeepStrictEqual(trust, wanted));
 
-type Grants = Pick<ClientSettings, 'trusts' | 'claims'>;
+type Grants = Pick<ClientSettings, 'trusts' | 'claims' | 'jwks' | 'jwksUri'>;
 
-/** Names the trusts and claims that have changed, for the audit. Undefined if none has. */
-function describeGrants(before: Grants = { trusts: [], claims: [] }, after: Grants): string | undefined {
+/** Names the trusts, claims and keys that have changed, for the audit. Undefined if none has. */
+function describeGrants(before: Grants, after: Grants): string | undefined {
   const claims = isDeepStrictEqual(before.claims, after.claims)
     ? undefined
     : `claims: ${after.claims.map(textOfRow).join(' ') || 'none'}`;
-  return [describeTrusts(before.trusts, after.trusts), claims].filter(Boolean).join('; ') || undefined;
+  const hasSameKeys = before.jwksUri === after.jwksUri && isDeepStrictEqual(before.jwks, after.jwks);
+  const keys = hasSameKeys ? undefined : nameKeys(after);
+  return [describeTrusts(before.trusts, after.trusts), claims, keys].filter(Boolean).join('; ') || undefined;
 }
 
 /** Names the trusts after a change, for the audit. Undefined if none has changed. */

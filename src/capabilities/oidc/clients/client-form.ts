@@ -16,6 +16,7 @@ import {
 } from '../machines/trust.ts';
 import { readTable, textOfRow } from './claim-form.ts';
 import { longestTable } from './claim-rules.ts';
+import { longestKeys, readClientKeys, textOfKeys } from './client-keys.ts';
 import { maxNameLength, maxSecretName } from './client-rules.ts';
 import { longestDays } from './client-secrets.ts';
 import { type ClientChanges, type ClientSettings, pkceSettings } from './clients.ts';
@@ -99,6 +100,17 @@ export const fields = {
       'Workloads of other issuers whose tokens prove it: `github:OWNER/REPO,repository_id=ID`, `gitlab:GROUP/PROJECT,project_id=ID`, `kubernetes:NAMESPACE/NAME,issuer=URL,uid=UID`, or `issuer=URL` with claims; then `once` if each token counts once, and at the end `jwks={…}` if the issuer does not publish its keys',
     examples: ['github:example/api,repository_id=42,ref=refs/heads/main'],
   },
+  jwks: {
+    json: true,
+    maxLength: longestKeys,
+    description:
+      'Public keys (RFC 7517) whose private halves prove the client (`private_key_jwt`): RSA of 2048 to 4096 bits, P-256 or Ed25519, at most 10. With keys, no secret counts',
+    examples: ['{"keys":[{"kty":"EC","crv":"P-256","kid":"2027","x":"…","y":"…"}]}'],
+  },
+  jwks_uri: {
+    description: 'The address at which the client publishes such keys, in place of `jwks`',
+    examples: ['https://wiki.example.com/jwks.json'],
+  },
 } as const satisfies Fields;
 
 export const newFields = {
@@ -145,6 +157,7 @@ export function readSettings(input: Input<typeof fields>, request: Pick<Request,
   });
   const backchannel = input.backchannel_logout_uri?.trim();
   const page = input.client_uri?.trim();
+  const jwksUri = input.jwks_uri?.trim();
   const machine = readMachine(input, isForm);
   const claims = input.claims === undefined ? undefined : readTable(input.claims);
   const trusts = machine === false ? [] : readTrusts(input.trusts);
@@ -155,6 +168,8 @@ export function readSettings(input: Input<typeof fields>, request: Pick<Request,
     ...(machine !== undefined && { machine: machine || undefined }),
     ...(trusts !== undefined && { trusts }),
     ...(claims !== undefined && { claims }),
+    ...(input.jwks !== undefined && { jwks: readClientKeys(input.jwks) }),
+    ...(jwksUri !== undefined && { jwksUri: jwksUri || undefined }),
   };
 }
 
@@ -246,4 +261,6 @@ export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client
   may: linesOfMay(client.machine?.may).join('\n'),
   claims: client.claims.map(textOfRow).join('\n'),
   trusts: client.trusts.map(textOfTrust).join('\n'),
+  jwks: textOfKeys(client.jwks),
+  jwks_uri: client.jwksUri ?? '',
 });

@@ -6,6 +6,7 @@ import { longestTrust, mostTrusts, nameTrust, type Trust, textOfTrust } from '..
 import type { NewResource } from '../resources/resources.ts';
 import { providerScopes } from '../sign-in/requested-scopes.ts';
 import { findTableFaults } from './claim-rules.ts';
+import { hasKeys } from './client-keys.ts';
 import { longestDays, type NewSecret } from './client-secrets.ts';
 import { type ClientSettings, type NewClient, signsUsersIn } from './clients.ts';
 import { mayOmitNonce } from './library-client.ts';
@@ -67,6 +68,7 @@ export function findClientFaults(client: NewClient, rules: ClientRules, before?:
     ...findTrustFaults(client, rules),
     client.claims.length > 0 && machine !== undefined && { field: 'claims', code: 'not-of-program' },
     ...findTableFaults(client.claims, groups, before?.claims),
+    ...findKeyFaults(client, rules),
   ];
   return checks.filter((fault) => fault !== false);
 }
@@ -112,6 +114,18 @@ function findTrustFaults({ machine, trusts }: NewClient, rules: ClientRules): (F
     trusts.length > mostTrusts && { field, code: 'too-many', values: { count: mostTrusts } },
     foreign !== undefined && { field, code: 'not-an-issuer', values: entryOf(foreign) },
     long !== undefined && { field, code: 'too-long', values: { count: longestTrust } },
+  ];
+}
+
+/** Finds the faults of the keys of a client. `readClientKeys` has judged the keys themselves. */
+function findKeyFaults(client: NewClient, { privateHosts }: ClientRules): (FieldFault | false)[] {
+  const { isPublic, jwks, jwksUri, trusts } = client;
+  const field = jwksUri === undefined ? 'jwks' : 'jwks_uri';
+  return [
+    isPublic && hasKeys(client) && { field, code: 'keys-of-public' },
+    jwks.length > 0 && jwksUri !== undefined && { field, code: 'keys-or-address' },
+    trusts.length > 0 && hasKeys(client) && { field, code: 'keys-or-trusts' },
+    jwksUri !== undefined && !isBackchannelUri(jwksUri, privateHosts) && { field, code: 'not-a-backchannel' },
   ];
 }
 

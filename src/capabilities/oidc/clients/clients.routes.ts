@@ -17,6 +17,7 @@ import { json, listOf, object, orNull, text, time } from '../../../web/openapi/r
 import type { App, Request } from '../../../web/types.ts';
 import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
 import { fields, newFields, readSettings, secretFields, secretNameFields, valuesOf } from './client-form.ts';
+import { hasKeys } from './client-keys.ts';
 import { mostSecrets } from './client-secrets.ts';
 import { type Client, type Clients, defaultSettings, withChanges } from './clients.ts';
 import { describeClient } from './describe-client.ts';
@@ -101,6 +102,11 @@ const clientFields = {
     'Workloads of other issuers whose tokens prove it, in place of a secret',
   ),
   claims: listOf(claimRow, 'Claims that it gets in place of those of scopes, or besides'),
+  jwks: listOf(
+    object('A key', { kid: orNull(text('2027')), kty: text('EC'), crv: orNull(text('P-256')) }),
+    fields.jwks.description,
+  ),
+  jwks_uri: orNull(text('https://wiki.example.com/jwks.json', fields.jwks_uri.description)),
   secrets: listOf(
     object('A secret', { name: text('first'), created_at: time, expires_at: orNull(time), last_used_at: orNull(time) }),
     'Its secrets, without their texts. A public client has none',
@@ -121,17 +127,25 @@ const serverFields = {
   discovery: text('https://auth.example.com/.well-known/openid-configuration'),
 };
 const secret = {
-  client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client, and one with trusts')),
+  client_secret: orNull(
+    text('x'.repeat(43), 'It is shown only now. Null for a public client, and one with trusts or keys'),
+  ),
 };
 
 /** The actions on a client, as the last part of their addresses. */
 const actions = ['change', 'claims', 'add-secret', 'remove-secret', 'rotate-secret', 'remove'];
 
+/** A client with keys has no use for a new secret. */
+const mayHave = (action: string, client: Client) =>
+  client.secrets !== undefined && (!hasKeys(client) || action === 'remove-secret');
+
 const actionsFor = (signedIn: SignedIn, client: Client) =>
   holds(signedIn, rightsOfClient(client)) ? actions.filter((action) => isOffered(action, client)) : [];
 
-const isOffered = (action: string, { secrets, machine }: Client): boolean =>
-  action === 'claims' ? machine === undefined : !action.endsWith('-secret') || secrets !== undefined;
+function isOffered(action: string, client: Client): boolean {
+  if (action === 'claims') return client.machine === undefined;
+  return !action.endsWith('-secret') || mayHave(action, client);
+}
 
 /** Returns the groups as the form shows them. Administrators can choose only groups that they hold themselves. */
 const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>

@@ -9,9 +9,11 @@ import { shareAnswer } from '../../../ground/database/share-answer.ts';
 import { inTransactionOn } from '../../../ground/database/transaction.ts';
 import { mostRows } from '../../../web/list.ts';
 import type { ClientClaim } from '../claim-table.ts';
+import type { UsableKey } from '../keys/foreign-keys.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 import type { Machine } from '../machines/machine.ts';
 import type { Trust } from '../machines/trust.ts';
+import { hasKeys } from './client-keys.ts';
 import { type ClientSecret, createClientSecret, firstSecret, readSecrets, withUse } from './client-secrets.ts';
 
 /**
@@ -47,6 +49,10 @@ export interface ClientSettings {
   readonly trusts: readonly Trust[];
   /** The claims that it gets besides those of scopes, or in place of them. */
   readonly claims: readonly ClientClaim[];
+  /** Public keys whose private halves prove the client. With keys, no secret of the client counts. */
+  readonly jwks: readonly UsableKey[];
+  /** The address at which the client publishes such keys, in place of `jwks`. */
+  readonly jwksUri: string | undefined;
 }
 
 /** The settings of a new client, unless the operator says otherwise. */
@@ -65,6 +71,8 @@ export const defaultSettings: ClientSettings = {
   machine: undefined,
   trusts: [],
   claims: [],
+  jwks: [],
+  jwksUri: undefined,
 };
 
 /**
@@ -230,8 +238,9 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       recordIn = recordNothing,
     ): Promise<{ client: Client; secret: string | undefined }> {
       const time = now();
-      // The tokens of another issuer take the place of a secret, so that there is none to lose.
-      const needsSecret = !isPublic && given === undefined && settings.trusts.length === 0;
+      // Keys, or the tokens of another issuer, take the place of a secret, so that there is none to lose.
+      const isProved = settings.trusts.length > 0 || hasKeys(settings);
+      const needsSecret = !isPublic && given === undefined && !isProved;
       const made = needsSecret ? createClientSecret({ name: firstSecret }, time) : undefined;
       const row = {
         id,
@@ -323,7 +332,7 @@ function toColumns({ name, ...client }: ClientSettings) {
 }
 
 export function toClient(row: Row<'janua_clients'>): Client {
-  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg' | 'machine' | 'trusts' | 'claims';
+  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg' | 'machine' | 'trusts' | 'claims' | 'jwks' | 'jwksUri';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,
   );
@@ -337,6 +346,8 @@ export function toClient(row: Row<'janua_clients'>): Client {
     machine: settings.machine,
     trusts: settings.trusts ?? [],
     claims: settings.claims ?? [],
+    jwks: settings.jwks ?? [],
+    jwksUri: settings.jwksUri,
     // A client that was added before this setting existed keeps the rule of that time.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',

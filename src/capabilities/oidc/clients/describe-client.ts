@@ -32,6 +32,8 @@ export const describeClient = ({ id, name, secrets, createdAt, ...client }: Clie
     granted_by: grantedBy ?? null,
   })),
   claims: client.claims,
+  jwks: client.jwks.map(({ kid, kty, crv }) => ({ kid: kid ?? null, kty: kty ?? '', crv: crv ?? null })),
+  jwks_uri: client.jwksUri ?? null,
   secrets: (secrets ?? []).map((secret) => ({
     name: secret.name,
     created_at: new Date(secret.createdAt).toISOString(),

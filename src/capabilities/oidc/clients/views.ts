@@ -72,6 +72,11 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
     remove: words.remove,
   };
   const { warnings } = words.pkce;
+  const keys = [
+    ...client.jwks.map(({ kid, kty, crv }) => `${kid ?? '–'} (${crv ?? kty})`),
+    ...(client.jwks_uri === null ? [] : [client.jwks_uri]),
+  ];
+  const hasKeys = keys.length > 0;
   const mayListUsers = adminPages.some(([, name]) => name === 'users');
   return {
     ...client,
@@ -86,8 +91,9 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
       name,
       address: mayListUsers ? `/admin/users?group=${encodeURIComponent(name)}` : undefined,
     })),
-    kind: describeUse(client, words) ?? (client.public ? words.isPublic : words.hasSecret),
+    kind: describeUse(client, words) ?? (client.public ? words.isPublic : hasKeys ? words.hasKeys : words.hasSecret),
     isApplication: describeUse(client, words) === undefined,
+    keys,
     rights: client.machine && describeMachine(client.machine, words),
     table: client.claims.map(({ claim, source, in: at }) => ({
       ...{ claim, source },

@@ -1,14 +1,14 @@
 import { printable } from '../../../ground/text/printable.ts';
 import type { RefusalReason } from '../events.ts';
+import { type FindPublishedKeys, NoKeys } from '../keys/published-keys.ts';
 import { readToken } from '../keys/token-parts.ts';
 import type { Records } from '../records/records.ts';
 import type { IsGranted } from './find-machine.ts';
-import { type FindIssuerKeys, NoKeys } from './issuer-keys.ts';
 import type { Trust } from './trust.ts';
 import { algorithmNames, isSigned } from './workload-keys.ts';
 
 interface ProveOptions {
-  readonly findKeys: FindIssuerKeys;
+  readonly findKeys: FindPublishedKeys;
   readonly useAssertion: Records['useAssertion'];
   readonly isGranted: IsGranted;
   /** The address of this server, which each token must be made for. */

@@ -1,4 +1,4 @@
-import { readKeys, type UsableKey } from './workload-keys.ts';
+import { readKeys, type UsableKey } from '../keys/foreign-keys.ts';
 
 /**
  * A workload of another issuer, such as a job of GitHub Actions, that a client trusts: its signed token proves the client (RFC 7523 2.2).

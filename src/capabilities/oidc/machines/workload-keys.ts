@@ -1,12 +1,5 @@
-import { createPublicKey, verify, type webcrypto } from 'node:crypto';
-import { clientKeys, isUsableKey } from '../keys/foreign-keys.ts';
-
-/** A public key of another issuer (RFC 7517 4), with no other members. */
-export type UsableKey = Pick<webcrypto.JsonWebKey, 'kty' | 'n' | 'e' | 'crv' | 'x' | 'y' | 'alg'> & {
-  readonly kid?: string;
-};
-
-const kept = ['kty', 'n', 'e', 'crv', 'x', 'y', 'alg', 'kid'];
+import { createPublicKey, verify } from 'node:crypto';
+import { mayHaveSigned, type UsableKey } from '../keys/foreign-keys.ts';
 
 /**
  * The signatures of a workload's token, by `alg`, with the kind of key of each. The key decides, whatever the token says (RFC 8725 3.1). An
@@ -19,33 +12,6 @@ const algorithms: Readonly<Record<string, { readonly kty: string; readonly diges
 };
 
 export const algorithmNames: readonly string[] = Object.keys(algorithms);
-
-/** Reads the usable keys of a key set: at most `clientKeys.most`. Empty if there is none. */
-export function readKeys(set: unknown): readonly UsableKey[] {
-  const { keys } = Object(set) as { readonly keys?: unknown };
-  if (!Array.isArray(keys)) return [];
-  const usable = keys.filter((key) => isUsableKey(key) || isEd25519(key)).map(toKey);
-  return usable.filter(isReadable).slice(0, clientKeys.most);
-}
-
-const isEd25519 = (key: unknown): boolean => {
-  const { kty, crv, use } = Object(key) as Readonly<Record<string, unknown>>;
-  return kty === 'OKP' && crv === 'Ed25519' && use !== 'enc';
-};
-
-const toKey = (key: object): UsableKey =>
-  Object.fromEntries(Object.entries(key).filter(([name, value]) => kept.includes(name) && typeof value === 'string'));
-
-function isReadable(key: UsableKey): boolean {
-  try {
-    return createPublicKey({ key, format: 'jwk' }).type === 'public';
-  } catch {
-    return false;
-  }
-}
-
-/** Tells whether a key may have signed a token. Without `kid` in the token, any may. */
-export const mayHaveSigned = (key: UsableKey, kid: unknown): boolean => kid === undefined || key.kid === kid;
 
 /** Tells whether one of the keys has signed the token. @param alg one of `algorithmNames` */
 export function isSigned(token: string, { alg, kid }: Readonly<Record<string, unknown>>, keys: readonly UsableKey[]) {

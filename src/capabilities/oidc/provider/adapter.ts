@@ -1,6 +1,10 @@
 import type { ClientMetadata } from 'oidc-provider';
+import { hasKeys } from '../clients/client-keys.ts';
 import type { Client } from '../clients/clients.ts';
 import { codeGrant, deviceGrant, refreshGrant } from '../clients/library-client.ts';
+import type { UsableKey } from '../keys/foreign-keys.ts';
+import { type FindPublishedKeys, NoKeys } from '../keys/published-keys.ts';
+import { readToken as readParts } from '../keys/token-parts.ts';
 import { machineGrant } from '../machines/machine.ts';
 import type { Payload } from '../records/record-rows.ts';
 import type { Records } from '../records/records.ts';
@@ -15,6 +19,8 @@ export interface AdapterOptions {
   readonly records: Records;
   readonly findClient: (id: string) => Promise<Client | undefined>;
   readonly findCredentials: (clientId: string) => Promise<ResourceCredentials | undefined>;
+  /** Finds the keys at the `jwks_uri` of a client. */
+  readonly findKeysAt: FindPublishedKeys;
 }
 
 /**
@@ -22,16 +28,23 @@ export interface AdapterOptions {
  */
 const placeholder = 'see secrets';
 
+/** Returns what proves a client. With keys, no secret does: an attacker could otherwise use a stolen one. */
+function proofOf(client: Client, keys: readonly UsableKey[]): Partial<ClientMetadata> {
+  if (hasKeys(client)) return { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [...keys] as object[] } };
+  const { secrets } = client;
+  if (secrets === undefined) return { token_endpoint_auth_method: 'none' };
+  return { token_endpoint_auth_method: 'client_secret_basic', client_secret: placeholder, secrets };
+}
+
 /** Returns a client in the terms of RFC 7591. */
-const metadataOf = (client: Client): ClientMetadata => ({
+const metadataOf = (client: Client, keys: readonly UsableKey[]): ClientMetadata => ({
   client_id: client.id,
   client_name: client.name,
   redirect_uris: [...client.redirectUris],
   post_logout_redirect_uris: [...client.postLogoutRedirectUris],
   response_types: client.redirectUris.length > 0 ? ['code'] : [],
   grant_types: grantTypesOf(client),
-  token_endpoint_auth_method: client.secrets === undefined ? 'none' : 'client_secret_basic',
-  ...(client.secrets !== undefined && { client_secret: placeholder, secrets: client.secrets }),
+  ...proofOf(client, keys),
   ...(client.backchannelLogoutUri !== undefined && {
     backchannel_logout_uri: client.backchannelLogoutUri,
     backchannel_logout_session_required: true,
@@ -70,6 +83,23 @@ const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetada
 function mayBeResource(): boolean {
   const { route, params } = Provider.ctx?.oidc ?? {};
   return route === 'introspection' || (route === 'token' && params?.grant_type === exchangeGrant);
+}
+
+/**
+ * Finds the keys with which the client may have signed a part of the request. Keys at an address are fetched only for such a request. The
+ * library fetches keys again only if they do not fit, so that a key which the client has taken back would count for ever.
+ */
+async function findKeysOf({ id, name, jwks, jwksUri }: Client, findKeysAt: FindPublishedKeys) {
+  const { ctx } = Provider;
+  const signed = ctx?.oidc.params?.client_assertion;
+  if (jwksUri === undefined || ctx === undefined || typeof signed !== 'string') return jwks;
+  try {
+    return await findKeysAt(jwksUri, readParts(signed).header?.kid);
+  } catch (error) {
+    if (!(error instanceof NoKeys)) throw error;
+    Object.assign(ctx.state, { reason: 'client-keys', client: { clientId: id, clientName: name } });
+    throw new errors.TemporarilyUnavailable('try again in a minute', error.message);
+  }
 }
 
 type Write = () => Promise<void>;
@@ -132,7 +162,7 @@ export function adapterOf(model: string, options: AdapterOptions) {
       if (!isClient)
         return run(async () => find(id, polls, await (isToken ? readToken(() => records.readToken(id)) : readRows())));
       const client = await findClientIn(id, options);
-      if (client !== undefined) return metadataOf(client);
+      if (client !== undefined) return metadataOf(client, await findKeysOf(client, options.findKeysAt));
       const api = mayBeResource() ? await findCredentials(id) : undefined;
       return api && apiOf(api);
     },

@@ -4,6 +4,7 @@ import { pathWithNext } from '../../../web/next.ts';
 import { acrValues, claimsOfScopes } from '../claims.ts';
 import { codeGrant, findMissingChallenge, mayUse, outlivesSession, refreshGrant } from '../clients/library-client.ts';
 import { isSameOrigin } from '../clients/uri-rules.ts';
+import { clientSignatures } from '../keys/foreign-keys.ts';
 import { signatures } from '../keys/signing-keys.ts';
 import { machineTokenSeconds } from '../machines/machine.ts';
 import type { Derive } from '../records/derived-ids.ts';
@@ -46,19 +47,14 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     // Many applications read only the ID token, so it has all claims.
     conformIdTokenClaims: false,
     responseTypes: ['code'],
-    clientAuthMethods: [
-      'client_secret_basic',
-      'client_secret_post',
-      'none',
-      ...(options.allowsDocument ? (['private_key_jwt'] as const) : []),
-    ],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none', 'private_key_jwt'],
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
     extraClientMetadata: {
       properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets', 'machine', 'trusts', 'claims'],
     },
     enabledJWA: {
       idTokenSigningAlgValues: [...signatures],
-      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
+      clientAuthSigningAlgValues: [...clientSignatures],
     },
     assertJwtClientAuthClaimsAndHeader({ oidc }, { aud, exp }) {
       // With a list as audience, or the address of an endpoint, another server could use the assertion here (draft-ietf-oauth-rfc7523bis).

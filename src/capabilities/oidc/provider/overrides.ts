@@ -1,6 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type ClientSecret, findSent, isLiving } from '../clients/client-secrets.ts';
-import type { ProviderClient } from '../clients/library-client.ts';
+import { isDocumentClient, type ProviderClient } from '../clients/library-client.ts';
 import { isRegistered } from '../clients/uri-rules.ts';
 import { readRetiredHint } from '../keys/retired-keys.ts';
 import { readToken } from '../keys/token-parts.ts';
@@ -72,6 +72,15 @@ export function overrideClients({ Client }: Provider, options: ProviderOptions):
   });
 }
 
+/**
+ * Returns the party for which an assertion counts. Clients of hosts that the operator has not listed count by network, because a stranger
+ * may have any number of hosts.
+ */
+function partyOf(client: string, isListed: ProviderOptions['isListed']): string {
+  if (!isDocumentClient(client)) return `client ${client}`;
+  return isListed(client) ? `host ${new URL(client).host}` : `network ${networkOf(Provider.ctx)}`;
+}
+
 /** Changes how the library makes and checks tokens. */
 export function overrideTokens(
   { RefreshToken, ReplayDetection, IdToken, Client }: Provider,
@@ -87,8 +96,7 @@ export function overrideTokens(
   // The library finds, then saves: an assertion that is sent several times at once would be accepted each time.
   replace(ReplayDetection, {
     async unique(client: string, jti: string, end: number): Promise<boolean> {
-      // Clients of hosts that the operator has not listed count by network, because a stranger may have any number of hosts.
-      const party = isListed(client) ? `host ${new URL(client).host}` : `network ${networkOf(Provider.ctx)}`;
+      const party = partyOf(client, isListed);
       const use = await records.useAssertion({ issuer: client, jti, end: end * 1000, party });
       if (use === 'too-many') throw new errors.TemporarilyUnavailable('too many assertions in five minutes');
       return use === 'new';

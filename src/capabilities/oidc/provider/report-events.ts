@@ -1,5 +1,6 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
+import type { ProviderClient } from '../clients/library-client.ts';
 import type { ProviderOptions } from './options.ts';
 import { requestOf } from './requests.ts';
 
@@ -19,20 +20,27 @@ export function reportEvents(provider: Provider, { onRefused, onFault }: EventOp
       // After `Unavailable`, Janua answers with 503, whatever error the library has made of it.
       if (expectedErrors.has(error.error) || ctx.state.thrown instanceof Unavailable) return;
       const { oidc, state, method, query } = ctx;
-      const clientId = oidc.client?.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
+      const client: Partial<ProviderClient> = oidc.client ?? state.client ?? {};
+      const clientId = client.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
+      const isByKey =
+        client.tokenEndpointAuthMethod === 'private_key_jwt' || oidc.params?.client_assertion !== undefined;
       const refused = onRefused({
         request: requestOf(ctx),
         clientId: typeof clientId === 'string' ? clientId : undefined,
-        clientName: oidc.client?.clientName,
+        clientName: client.clientName,
         error: error.error,
-        detail: [error.error_description, error.error_detail].filter(Boolean).join(': '),
+        detail: [error.error_description, error.error_detail, causeOf(error)].filter(Boolean).join(': '),
         // The library drops parameters that it does not know, so the parameters as they were sent are added.
         parameters: { ...oidc.params, ...(method === 'POST' ? oidc.body : query) },
-        reason: state.reason,
+        reason: state.reason ?? (error.error === 'invalid_client' && isByKey ? 'client-key' : undefined),
       });
       state.refusal = Promise.all([state.refusal, refused]);
     });
 }
+
+/** Returns the reason for which a signature or a claim of a token does not count. The library has it in the cause alone. */
+const causeOf = ({ error_detail, cause }: { readonly error_detail?: string | undefined; readonly cause?: unknown }) =>
+  error_detail === undefined && cause instanceof Error ? cause.message : undefined;
 
 /** Reports a sign-in before the browser gets the code, so that an application with a code also learns when the session ends. */
 export async function reportSignIn(

@@ -1,5 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { isDocumentClient } from '../clients/library-client.ts';
+import { readToken } from '../keys/token-parts.ts';
 import { machineGrant } from '../machines/machine.ts';
 import type { Trust } from '../machines/trust.ts';
 import { errors } from './library.ts';
@@ -18,13 +19,15 @@ type Body = Readonly<Record<string, unknown>>;
 /**
  * Takes a token of another issuer out of the body of a request, and remembers it with the request. The library would refuse the token,
  * because its subject is not the client (RFC 7523 3). For the library the token becomes a secret: it then finds the client, and has the
- * "secret" compared, which `requireWorkload` does. Clients that describe themselves keep their assertions: the library judges these.
+ * "secret" compared, which `requireWorkload` does. The library judges an assertion
+ * that the client has made itself.
  */
 export function takeAssertion({ state }: KoaContextWithOIDC, body: Body): Body {
   const { client_assertion, client_assertion_type, ...others } = body;
   const { client_id, client_secret } = others;
   const isOurs = typeof client_id === 'string' && !isDocumentClient(client_id);
   if (!isOurs || typeof client_assertion !== 'string' || client_assertion_type !== assertionType) return body;
+  if (readToken(client_assertion).payload?.iss === client_id) return body;
   state.assertion = client_assertion;
   // The library refuses two proofs in one request as a repeated field.
   return {

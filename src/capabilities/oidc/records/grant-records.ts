@@ -14,8 +14,8 @@ import type { RecordOptions } from './records.ts';
 export const mostRecords = { grants: 1000, lastingGrants: 300, lastingGrantsOfClient: 50, ofGrant: 100 };
 
 /**
- * Most used client assertions (RFC 7523) that are stored for one party. A party is a host of client documents that the operator has listed,
- * or else the network of the requests. Each row guards against replay, so new assertions beyond the limit are refused. Processes that store
+ * Most used client assertions (RFC 7523) that are stored for one party. A party is a client of the operator, a host of client documents that
+ * the operator has listed, or else the network of the requests. Each row guards against replay, so new assertions beyond the limit are refused. Processes that store
  * assertions at the same time may exceed the limit by a few.
  */
 export const mostAssertions = 3000;

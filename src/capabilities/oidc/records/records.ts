@@ -68,12 +68,12 @@ const kindsWithoutUpdate: ReadonlySet<string> = new Set([
 const leastKept = 300_000;
 
 export interface UsedAssertion {
-  /** The address of the client's document. */
+  /** The id of the client, or the issuer of a workload's token. */
   readonly issuer: string;
   readonly jti: string;
   /** Expiry of the assertion, in milliseconds since 1970. It may have a fraction. */
   readonly end: number;
-  /** The host or network whose assertions are counted together. */
+  /** The client, host or network whose assertions are counted together. */
   readonly party: string;
 }
 

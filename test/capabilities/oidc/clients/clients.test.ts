@@ -30,6 +30,8 @@ const wiki: NewClient = {
   machine: undefined,
   trusts: [],
   claims: [],
+  jwks: [],
+  jwksUri: undefined,
   groups: ['staff'],
   isPublic: false,
 };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import type { JWTPayload } from 'jose';
-import { leastBetweenFetches } from '../../../../src/capabilities/oidc/machines/issuer-keys.ts';
+import { leastBetweenFetches } from '../../../../src/capabilities/oidc/keys/published-keys.ts';
 import { createProveWorkload } from '../../../../src/capabilities/oidc/machines/prove-workload.ts';
 import { parseTrust } from '../../../../src/capabilities/oidc/machines/trust.ts';
 import { stampOf } from '../../../../src/core/users/account.ts';
