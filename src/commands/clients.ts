@@ -31,6 +31,7 @@ interface TypedSettings {
   readonly own?: boolean;
   readonly device?: boolean;
   readonly secondFactor?: boolean;
+  readonly pushedRequests?: boolean;
   readonly group?: readonly string[];
   readonly pkce?: PkceSetting;
   readonly idTokenAlg?: Signature;

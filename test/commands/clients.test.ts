@@ -48,6 +48,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     own: true,
     device: false,
     second_factor: false,
+    require_pushed_authorization_requests: false,
     groups: ['admins'],
     pkce: 'nonce',
     id_token_signed_response_alg: 'RS256',

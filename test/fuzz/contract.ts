@@ -50,7 +50,7 @@ const elsewhere: Operation['responses'] = Object.fromEntries(
 );
 
 /** The library answers here, with the statuses and headers of the protocol. Its own tests are in test/capabilities/oidc. */
-const protocol = /^\/oidc\/(?:token|userinfo|introspection|revocation|device-authorization|jwks)$|^\/\.well-known\/o/;
+const protocol = /^\/oidc\/(?:token|userinfo|introspection|revocation|device-authorization|par|jwks)$|^\/\.well-known\/o/;
 const protocolStatuses = [200, 204, 400, 401, 403, 404, 405, 413, 415];
 
 /** Compares answers with the document. */

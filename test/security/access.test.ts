@@ -188,6 +188,7 @@ const routes: Record<
   'POST /oidc/token': 'takes a client',
   'POST /oidc/introspection': 'takes a client',
   'POST /oidc/revocation': 'takes a client',
+  'POST /oidc/par': 'takes a client',
   'POST /oidc/device-authorization': 'takes a client',
   'GET /oidc/userinfo': 'takes a client',
   'POST /oidc/userinfo': 'takes a client',
@@ -207,6 +208,7 @@ const routes: Record<
   'OPTIONS /oidc/token': 'a preflight',
   'OPTIONS /oidc/introspection': 'a preflight',
   'OPTIONS /oidc/revocation': 'a preflight',
+  'OPTIONS /oidc/par': 'a preflight',
   'OPTIONS /oidc/device-authorization': 'a preflight',
   'OPTIONS /oidc/userinfo': 'a preflight',
   'OPTIONS /oidc/jwks': 'a preflight',
@@ -400,7 +402,7 @@ test('another site may post to the addresses of applications alone', async () =>
   }
   assert.deepEqual(
     open.sort(),
-    ['auth', 'device-authorization', 'introspection', 'logout', 'revocation', 'token', 'userinfo'].map(
+    ['auth', 'device-authorization', 'introspection', 'logout', 'par', 'revocation', 'token', 'userinfo'].map(
       (name) => `POST /oidc/${name}`,
     ),
   );

@@ -117,6 +117,16 @@ const refusalReasons = {
     words: 'the code_challenge was not by S256, or the code_verifier did not fit it, or one of the two was missing',
     advice: 'Switch PKCE with S256 on in the application. A proxy or cache may have changed the request.',
   },
+  'not-pushed': {
+    words: 'the sign-in had no pushed request (PAR), which the settings of the client demand',
+    advice:
+      'Switch pushed authorization requests (PAR) on in the application. If it has no such setting: janua clients set ID --no-pushed-requests',
+  },
+  'pushed-over': {
+    words: 'the pushed request is not there: it has expired, was used already, or is another client’s',
+    advice:
+      'Nothing, if it does not happen again: the user opens the application anew. A browser has to begin with a pushed request within a minute, and it counts once.',
+  },
   'no-challenge': {
     words: 'the request had no code_challenge (PKCE), which this client always has to send',
     advice: 'Switch PKCE with S256 on in the application.',

@@ -27,6 +27,8 @@ function reasonOf({ error, detail, clientId = '', reason, parameters }: RefusedR
     if (error === 'invalid_client_metadata' || detail.startsWith('redirect_uris')) return 'document';
   }
   if (detail.includes('client not found') || detail.includes('client is invalid')) return 'unknown-client';
+  if (detail.includes('Pushed Authorization Request must be used')) return 'not-pushed';
+  if (error === 'invalid_request_uri') return 'pushed-over';
   if (/more than \d+ characters/.test(detail)) return 'too-long';
   if (/pkce|code_challenge|code_verifier/i.test(detail)) return 'pkce';
   if (/no scope was granted/.test(detail)) return 'scope';
@@ -106,8 +108,8 @@ function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
 const secretInQuery =
   /((?:^|[?&#;]|%(?:25)*(?:3f|26|23|3b))(?:[\w.-]*(?:code|token|secret|password|assertion|verifier|hint|session|state|key|jwt|ticket))(?:=|%(?:25)*3d))[^&#;\s]+/gi;
 
-/** Finds signed tokens, tokens of Janua, and user names and passwords before the host of an address. */
-const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]+(?=@)/g;
+/** Finds signed tokens, tokens of Janua, ids of pushed requests, and user names and passwords before the host of an address. */
+const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=:request_uri:)[\w-]+|(?<=\/\/)[^/@\s]+(?=@)/g;
 
 /** Redacts codes, tokens, and query parameters that are named like one. */
 export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');

@@ -345,7 +345,7 @@ describe('the documents of the provider', () => {
       ])
         assert.equal(metadata[name], true, name);
       for (const name of [
-        ...['registration_endpoint', 'pushed_authorization_request_endpoint', 'dpop_signing_alg_values_supported'],
+        ...['registration_endpoint', 'require_pushed_authorization_requests', 'dpop_signing_alg_values_supported'],
         ...['request_parameter_supported', 'request_object_signing_alg_values_supported', 'check_session_iframe'],
         ...['client_id_metadata_document_supported', 'frontchannel_logout_supported'],
       ])

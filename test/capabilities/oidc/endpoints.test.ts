@@ -115,6 +115,7 @@ describe('the addresses of the protocol', () => {
       ['GET', '/oidc/revocation'],
       ['GET', '/oidc/introspection'],
       ['GET', '/oidc/device-authorization'],
+      ['GET', '/oidc/par'],
       ['PUT', '/oidc/userinfo'],
       ['DELETE', '/oidc/auth'],
       ['PUT', '/oidc/logout'],

@@ -361,6 +361,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /oidc/introspection',
     'POST /oidc/logout',
     'POST /oidc/logout/confirm',
+    'POST /oidc/par',
     'POST /oidc/revocation',
     'POST /oidc/token',
     'POST /oidc/userinfo',

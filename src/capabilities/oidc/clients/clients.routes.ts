@@ -75,6 +75,10 @@ const clientFields = {
   own: { type: 'boolean', description: fields.own.description },
   device: { type: 'boolean', description: fields.device.description },
   second_factor: { type: 'boolean', description: fields.second_factor.description },
+  require_pushed_authorization_requests: {
+    type: 'boolean',
+    description: fields.require_pushed_authorization_requests.description,
+  },
   groups: listOf(text('staff'), fields.groups.description),
   pkce: text('nonce', fields.pkce.description),
   id_token_signed_response_alg: text('RS256', fields.id_token_signed_response_alg.description),

@@ -53,6 +53,8 @@ export interface ClientSettings {
   readonly jwks: readonly UsableKey[];
   /** The address at which the client publishes such keys, in place of `jwks`. */
   readonly jwksUri: string | undefined;
+  /** True if each sign-in needs a pushed request (RFC 9126). */
+  readonly pushedRequests: boolean;
 }
 
 /** The settings of a new client, unless the operator says otherwise. */
@@ -73,6 +75,7 @@ export const defaultSettings: ClientSettings = {
   claims: [],
   jwks: [],
   jwksUri: undefined,
+  pushedRequests: false,
 };
 
 /**
@@ -332,7 +335,17 @@ function toColumns({ name, ...client }: ClientSettings) {
 }
 
 export function toClient(row: Row<'janua_clients'>): Client {
-  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg' | 'machine' | 'trusts' | 'claims' | 'jwks' | 'jwksUri';
+  type Later =
+    | 'backchannelLogoutUri'
+    | 'clientUri'
+    | 'pkce'
+    | 'idTokenAlg'
+    | 'machine'
+    | 'trusts'
+    | 'claims'
+    | 'jwks'
+    | 'jwksUri'
+    | 'pushedRequests';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,
   );
@@ -348,6 +361,7 @@ export function toClient(row: Row<'janua_clients'>): Client {
     claims: settings.claims ?? [],
     jwks: settings.jwks ?? [],
     jwksUri: settings.jwksUri,
+    pushedRequests: settings.pushedRequests ?? false,
     // A client that was added before this setting existed keeps the rule of that time.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',

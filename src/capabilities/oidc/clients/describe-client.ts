@@ -13,6 +13,7 @@ export const describeClient = ({ id, name, secrets, createdAt, ...client }: Clie
   own: client.own,
   device: client.device,
   second_factor: client.secondFactor,
+  require_pushed_authorization_requests: client.pushedRequests,
   groups: client.groups,
   pkce: secrets === undefined ? 'required' : client.pkce,
   id_token_signed_response_alg: client.idTokenAlg,

@@ -30,7 +30,12 @@ interface Server {
 type Client = ReturnType<typeof describeClient>;
 type Options = keyof Page['words']['admin']['clients']['options'];
 
-const options = ['own', 'device', 'second_factor'] as const satisfies Options[];
+const options = [
+  'own',
+  'device',
+  'second_factor',
+  'require_pushed_authorization_requests',
+] as const satisfies Options[];
 const titleOf = (title: string, { name }: { readonly name: string }) => `${title}: ${name}`;
 const addressOf = ({ client_id }: Pick<Client, 'client_id'>) => `/admin/clients/${client_id}`;
 

@@ -13,6 +13,8 @@ import type { ResourceCredentials } from '../resources/resources.ts';
 import { findExcess } from '../sign-in/pending-address.ts';
 import { exchangeGrant } from './exchange.ts';
 import { errors, Provider } from './library.ts';
+import { partyOfClient } from './parties.ts';
+import { withPushed } from './pushed-requests.ts';
 import { findClientIn, readRows, readToken } from './requests.ts';
 
 export interface AdapterOptions {
@@ -21,6 +23,8 @@ export interface AdapterOptions {
   readonly findCredentials: (clientId: string) => Promise<ResourceCredentials | undefined>;
   /** Finds the keys at the `jwks_uri` of a client. */
   readonly findKeysAt: FindPublishedKeys;
+  /** Tells whether `CLIENT_ID_METADATA` names the host of a document. If it contains `any`, documents of other hosts are allowed too. */
+  readonly isListed: (address: string) => boolean;
 }
 
 /**
@@ -50,6 +54,7 @@ const metadataOf = (client: Client, keys: readonly UsableKey[]): ClientMetadata 
     backchannel_logout_session_required: true,
   }),
   id_token_signed_response_alg: client.idTokenAlg,
+  require_pushed_authorization_requests: client.pushedRequests,
   own: client.own,
   groups: client.groups,
   secondFactor: client.secondFactor,
@@ -126,6 +131,17 @@ export async function finishWrites(ctx: object): Promise<void> {
   for (const result of finished) if (result.status === 'rejected') throw result.reason;
 }
 
+/**
+ * Returns the client and the party of a pushed request.
+ * @throws {errors.InvalidRequest} if it is longer than one may be that waits for its user
+ */
+function pushedBy(id: string, options: Pick<AdapterOptions, 'isListed'>): Payload {
+  const { client, params = {} } = Provider.ctx?.oidc ?? {};
+  const excess = findExcess(withPushed({ ...params }, id));
+  if (excess !== undefined) throw new errors.InvalidRequest(excess);
+  return client === undefined ? {} : { clientId: client.clientId, party: partyOfClient(client, options) };
+}
+
 const isSignUp = ({ prompt }: Payload) => (prompt as { name?: string } | undefined)?.name === 'create';
 
 /** Creates the adapter through which the library finds and stores its records. */
@@ -135,6 +151,7 @@ export function adapterOf(model: string, options: AdapterOptions) {
   const isClient = model === 'Client';
   const isToken = ['AccessToken', 'RefreshToken', 'ClientCredentials'].includes(model);
   const waits = model === 'Interaction' || model === 'DeviceCode';
+  const isPushed = model === 'PushedAuthorizationRequest';
 
   async function run<Result>(step: () => Promise<Result>): Promise<Result> {
     try {
@@ -152,6 +169,7 @@ export function adapterOf(model: string, options: AdapterOptions) {
       if (isClient || model === 'Session') return;
       const excess = waits ? findExcess((payload.params ?? {}) as Payload) : undefined;
       if (excess !== undefined) throw new errors.InvalidRequest(excess);
+      if (isPushed) return run(() => upsert(id, { ...payload, ...pushedBy(id, options) }, seconds));
       // The request is not stored if the browser carries it in an address (`createReturnAddress`): without a session, or on the way to a
       // sign-up.
       if (model === 'Interaction' && (payload.session === undefined || isSignUp(payload))) return;

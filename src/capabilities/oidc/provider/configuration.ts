@@ -17,6 +17,7 @@ import { fetchFor } from './fetch.ts';
 import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { createPolicy } from './policy.ts';
+import { withPushed } from './pushed-requests.ts';
 import { findAccountIn, signedInOf } from './requests.ts';
 
 /** Most seconds until an assertion of a client expires. Until then, Janua remembers that it was used. */
@@ -90,6 +91,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     routes: {
       authorization: authorizationPath,
       token: '/oidc/token',
+      pushed_authorization_request: '/oidc/par',
       userinfo: '/oidc/userinfo',
       jwks: '/oidc/jwks',
       introspection: '/oidc/introspection',
@@ -112,7 +114,8 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     features: createFeatures(options),
     interactions: {
       policy: createPolicy(ofProvider.needsConsent, options.signUpPath !== undefined),
-      async url(ctx, { uid, params, prompt }) {
+      async url(ctx, { uid, params: asked, prompt }) {
+        const params = withPushed(asked, ctx.oidc.entities.PushedAuthorizationRequest?.jti);
         // The address has no `prompt=create`, because the user may follow the link in the mail late. After 15 minutes, the time in the
         // address no longer proves that the account is new, and the prompt would ask for another sign-up.
         if (prompt.name === 'create' && options.signUpPath !== undefined)

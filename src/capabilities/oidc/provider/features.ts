@@ -19,7 +19,7 @@ type Features = NonNullable<Configuration['features']>;
 export const createFeatures = (options: ProviderOptions): Features => ({
   devInteractions: { enabled: false },
   dPoP: { enabled: false },
-  pushedAuthorizationRequests: { enabled: false },
+  pushedAuthorizationRequests: { enabled: true },
   claimsParameter: { enabled: true },
   clientCredentials: { enabled: true },
   backchannelLogout: { enabled: true },

@@ -39,8 +39,6 @@ export interface ProviderOptions extends AdapterOptions {
   readonly hasConsent: (user: User, client: ProviderClient, scopes: readonly string[]) => Promise<boolean>;
   /** Tells whether a client may use the metadata document at this address. Undefined if no client may use any. */
   readonly allowsDocument: ((address: string) => boolean) | undefined;
-  /** Tells whether `CLIENT_ID_METADATA` names the host of a document. If it contains `any`, documents of other hosts are allowed too. */
-  readonly isListed: (address: string) => boolean;
   readonly fetch: FetchFor;
   /** Path of the page on which strangers sign up. Undefined if strangers cannot. */
   readonly signUpPath: string | undefined;

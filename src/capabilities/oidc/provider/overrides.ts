@@ -1,6 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type ClientSecret, findSent, isLiving } from '../clients/client-secrets.ts';
-import { isDocumentClient, type ProviderClient } from '../clients/library-client.ts';
+import type { ProviderClient } from '../clients/library-client.ts';
 import { isRegistered } from '../clients/uri-rules.ts';
 import { readRetiredHint } from '../keys/retired-keys.ts';
 import { readToken } from '../keys/token-parts.ts';
@@ -9,23 +9,13 @@ import { addTable } from './client-claims.ts';
 import { takesForms } from './form-post.ts';
 import { errors, Provider } from './library.ts';
 import type { ProviderOptions } from './options.ts';
-import { networkOf } from './requests.ts';
+import { partyOfClient } from './parties.ts';
+import { replace } from './replace.ts';
 import type { LibrarySessions } from './session.ts';
 import { requireWorkload, type TrustingClient, takeAssertion } from './workload-assertion.ts';
 
 /** The shape of a client id: printable ASCII (RFC 6749 A.1), as long as a stored id may be. */
 const clientIdShape = /^[!-~]{1,255}$/;
-
-/**
- * Replaces members of the library.
- * @throws {TypeError} if the library has no such member any more
- */
-function replace(target: object, members: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(members)) {
-    if (!(name in target)) throw new TypeError(`oidc-provider has no member ${name}`);
-    Object.assign(target, { [name]: value });
-  }
-}
 
 type ConfidentialClient = TrustingClient & ProviderClient & { readonly secrets?: readonly ClientSecret[] };
 
@@ -72,15 +62,6 @@ export function overrideClients({ Client }: Provider, options: ProviderOptions):
   });
 }
 
-/**
- * Returns the party for which an assertion counts. Clients of hosts that the operator has not listed count by network, because a stranger
- * may have any number of hosts.
- */
-function partyOf(client: string, isListed: ProviderOptions['isListed']): string {
-  if (!isDocumentClient(client)) return `client ${client}`;
-  return isListed(client) ? `host ${new URL(client).host}` : `network ${networkOf(Provider.ctx)}`;
-}
-
 /** Changes how the library makes and checks tokens. */
 export function overrideTokens(
   { RefreshToken, ReplayDetection, IdToken, Client }: Provider,
@@ -96,7 +77,7 @@ export function overrideTokens(
   // The library finds, then saves: an assertion that is sent several times at once would be accepted each time.
   replace(ReplayDetection, {
     async unique(client: string, jti: string, end: number): Promise<boolean> {
-      const party = partyOf(client, isListed);
+      const party = partyOfClient({ clientId: client }, { isListed });
       const use = await records.useAssertion({ issuer: client, jti, end: end * 1000, party });
       if (use === 'too-many') throw new errors.TemporarilyUnavailable('too many assertions in five minutes');
       return use === 'new';

@@ -6,6 +6,7 @@ import { readToken } from '../keys/token-parts.ts';
 import { type RequestedScopes, readRequestedScopes } from '../sign-in/requested-scopes.ts';
 import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
+import { withPushed } from './pushed-requests.ts';
 import { asCaller } from './requests.ts';
 
 /** An authorization request that waits for its user. */
@@ -30,6 +31,11 @@ export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' 
   readonly askedFrom: unknown;
 }
 
+/** Missing in the types of the library. */
+interface Pushed {
+  readonly parJti?: string;
+}
+
 /** Creates the look-ups of requests that wait for their user. */
 export const createWaiting = (provider: Provider, { findResource }: Pick<ProviderOptions, 'findResource'>) => ({
   /** Finds the request of a browser. Undefined if it has ended, or belongs to another browser. */
@@ -39,7 +45,8 @@ export const createWaiting = (provider: Provider, { findResource }: Pick<Provide
     caller: Caller,
   ): Promise<WaitingRequest | undefined> {
     try {
-      const { uid, prompt, params, session } = await provider.interactionDetails(req, res);
+      const { uid, prompt, params: sent, session, ...details } = await provider.interactionDetails(req, res);
+      const params = withPushed(sent, (details as Pushed).parJti);
       const client = await asCaller(caller, () => provider.Client.find(String(params.client_id)));
       if (client === undefined) return undefined;
       const { id_token_hint: hint } = params;

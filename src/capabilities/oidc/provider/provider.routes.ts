@@ -32,6 +32,7 @@ const endpoints = [
   ['POST', '/oidc/userinfo', 'Claims about a user (OpenID Connect Core 5.3)'],
   ['POST', '/oidc/introspection', 'Whether a token counts (RFC 7662)'],
   ['POST', '/oidc/revocation', 'Revoke a token (RFC 7009)'],
+  ['POST', '/oidc/par', 'Push a request, which a browser then names (RFC 9126)'],
   ['POST', '/oidc/device-authorization', 'Begin on a device (RFC 8628 3.1)'],
   ['GET', '/oidc/jwks', 'The keys that signatures are verified with (RFC 7517)'],
   ['GET', '/.well-known/openid-configuration', 'What the provider can do (OpenID Connect Discovery)'],

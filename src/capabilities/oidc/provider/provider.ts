@@ -11,6 +11,7 @@ import { createReadLogOut } from './logout-request.ts';
 import type { ProviderOptions } from './options.ts';
 import { overrideBody, overrideClaims, overrideClients, overrideSessions, overrideTokens } from './overrides.ts';
 import { createWaiting } from './pending-requests.ts';
+import { overridePushedRequests } from './pushed-requests.ts';
 import { reportEvents } from './report-events.ts';
 import { createLibrarySessions } from './session.ts';
 
@@ -40,6 +41,7 @@ export function createProvider(options: ProviderOptions) {
   overrideClaims(provider);
   overrideBody(provider);
   addTokenExchange(provider, options, derive);
+  overridePushedRequests(provider, options);
   reportEvents(provider, options);
 
   return {

@@ -60,6 +60,7 @@ const errorEvents = [
   'authorization.error',
   'grant.error',
   'device_authorization.error',
+  'pushed_authorization_request.error',
   'revocation.error',
   'introspection.error',
   'userinfo.error',

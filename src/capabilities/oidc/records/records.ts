@@ -62,13 +62,14 @@ const kindsWithoutUpdate: ReadonlySet<string> = new Set([
   'AuthorizationCode',
   'ClientCredentials',
   'RefreshToken',
+  'PushedAuthorizationRequest',
 ]);
 
 /** Milliseconds for which a used assertion is stored at least. */
 const leastKept = 300_000;
 
 export interface UsedAssertion {
-  /** The id of the client, or the issuer of a workload's token. */
+  /** The id of the client, the issuer of a workload's token, or the kind of what counts once. */
   readonly issuer: string;
   readonly jti: string;
   /** Expiry of the assertion, in milliseconds since 1970. It may have a fraction. */
@@ -91,6 +92,8 @@ export interface TokenRows {
   readonly client?: Row<'janua_clients'> | undefined;
   readonly subject?: Pick<Row<'janua_subjects'>, 'user_id' | 'subject'>;
 }
+
+const assertionKeyOf = (issuer: string, jti: string) => keyOf('Assertion', JSON.stringify([issuer, jti]));
 
 export type Records = ReturnType<typeof createRecords>;
 
@@ -160,7 +163,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const of = (model: string) => ({
     /** @throws {AlreadyUsed} if its grant was revoked meanwhile */
     async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
-      const { jti: _, userCode, grantId, accountId, clientId, ...rest } = payload;
+      const { jti: _, userCode, grantId, accountId, clientId, party: __, ...rest } = payload;
       const grantKey = typeof grantId === 'string' && model !== 'Interaction' ? keyOf('Grant', grantId) : null;
       const isGrant = model === 'Grant';
       const changed = {
@@ -300,7 +303,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     /** Marks an assertion of a client as used. Of several requests with it at a time, one gets `new`. */
     async useAssertion({ issuer, jti, end, ...by }: UsedAssertion): Promise<'new' | 'used' | 'too-many'> {
       const model = 'Assertion';
-      const id = keyOf(model, JSON.stringify([issuer, jti]));
+      const id = assertionKeyOf(issuer, jti);
       const party = keyOf('assertions', by.party);
       // An assertion that expires soon would otherwise no longer count for the limit, while its row stays until the next cleaning.
       // An assertion may name a fraction of a second (RFC 7519 2).
@@ -309,6 +312,9 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: keptUntil };
       return (await insertNew(database.insertInto(table).values(row))) ? 'new' : 'used';
     },
+
+    isUsed: async ({ issuer, jti }: Pick<UsedAssertion, 'issuer' | 'jti'>): Promise<boolean> =>
+      (await findRow(assertionKeyOf(issuer, jti))).length > 0,
 
     /** Returns when a waiting request came, in milliseconds since 1970. */
     async startOf(uid: string): Promise<number> {

@@ -7,15 +7,22 @@ import { type Payload, table } from '../records/record-rows.ts';
 
 /**
  * Most waiting requests of one user, and of all devices together. Anyone can begin a request on a device, so no user limits their number.
+ * The same holds for requests that public clients push. A client that proves itself may push as many by itself.
  */
-export const mostWaiting = { ofUser: 20, ofDevices: 1000 };
+export const mostWaiting = { ofUser: 20, ofDevices: 1000, pushed: 1000 };
 
-/** Returns the key that a record counts for: the user of a waiting sign-in, the network of a device, or the client of a program's token. */
-export function partyOf(model: string, { session, deviceInfo, clientId }: Payload): string | undefined {
+/**
+ * Returns the key that a record counts for: the user of a waiting sign-in, the network of a device, the client of a program's token, or the
+ * party of a pushed request.
+ */
+export function partyOf(model: string, { session, deviceInfo, clientId, party }: Payload): string | undefined {
+  if (model === 'PushedAuthorizationRequest') return String(party);
   if (model === 'ClientCredentials') return String(clientId);
   if (model === 'Interaction') return (session as { accountId?: string } | undefined)?.accountId;
   return model === 'DeviceCode' ? endSiteOf((deviceInfo as { address?: string } | undefined)?.address) : undefined;
 }
+
+const isNetwork = (party: string): boolean => party.startsWith('network ');
 
 /** Deletes the oldest records beyond the limit: of the user, of the program, or of the network with the most devices. */
 export async function makeRoom(database: Database, model: string, party: string): Promise<void> {
@@ -29,17 +36,22 @@ export async function makeRoom(database: Database, model: string, party: string)
 
   if (model === 'ClientCredentials') return keepLatest(party, mostMachineTokens);
   if (model === 'Interaction') return keepLatest(party, mostWaiting.ofUser);
+  const isPushed = model === 'PushedAuthorizationRequest';
+  if (isPushed && !isNetwork(party)) return keepLatest(party, mostWaiting.pushed);
   const counts = await waiting
     .where('party', 'is not', null)
     .select(({ fn }) => ['party', fn.countAll().as('count')])
     .groupBy('party')
     .execute();
-  const held = counts.map((row) => ({ party: row.party, count: Number(row.count) }));
+  const held = counts
+    .map((row) => ({ party: row.party ?? '', count: Number(row.count) }))
+    .filter((row) => !isPushed || isNetwork(row.party));
   // If two networks have equally many, the network of the present request counts as larger.
   const isLarger = (one: (typeof held)[0], other: (typeof held)[0]) =>
     one.count > other.count || (one.count === other.count && one.party === party);
   const reduced = new Set<(typeof held)[0]>();
-  let excess = held.reduce((sum, { count }) => sum + count, 0) - mostWaiting.ofDevices;
+  const most = isPushed ? mostWaiting.pushed : mostWaiting.ofDevices;
+  let excess = held.reduce((sum, { count }) => sum + count, 0) - most;
   for (; excess > 0; excess -= 1) {
     const largest = held.reduce((best, one) => (isLarger(one, best) ? one : best));
     largest.count -= 1;

@@ -32,6 +32,7 @@ const wiki: NewClient = {
   claims: [],
   jwks: [],
   jwksUri: undefined,
+  pushedRequests: false,
   groups: ['staff'],
   isPublic: false,
 };

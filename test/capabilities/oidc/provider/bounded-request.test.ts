@@ -13,7 +13,7 @@ after(() => server[Symbol.asyncDispose]());
 
 const posted = [
   ...['/oidc/token', '/oidc/userinfo', '/oidc/introspection', '/oidc/revocation', '/oidc/device-authorization'],
-  ...['/oidc/auth', '/oidc/logout'],
+  ...['/oidc/auth', '/oidc/logout', '/oidc/par'],
 ];
 const opened = [
   ...['/oidc/userinfo', '/oidc/jwks', '/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'],

@@ -217,6 +217,7 @@ describe('an API with a secret', () => {
       ['/oidc/token', { grant_type: 'authorization_code', code: 'x', redirect_uri: notes.uri }],
       ['/oidc/revocation', { token }],
       ['/oidc/device-authorization', { scope: 'openid' }],
+      ['/oidc/par', { response_type: 'code', redirect_uri: notes.uri }],
     ] as const) {
       const answer = await post(server, path, fields, basic(api));
       assert.deepEqual([answer.status, ((await answer.json()) as Told).error], [401, 'invalid_client'], path);
