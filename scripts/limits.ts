@@ -196,9 +196,20 @@ const limits: readonly Limit[] = [
     `${clientKeys.most}: RSA of 2048 to 4096 bits with exponent 65537, P-256, or Ed25519`,
     'refused; of a document, ignored',
   ],
-  ['client', 'assertions in five minutes, with keys or by a listed host', mostAssertions, '`temporarily_unavailable`'],
+  [
+    'client',
+    'assertions and proofs of keys in five minutes, with keys or by a listed host',
+    mostAssertions,
+    '`temporarily_unavailable`',
+  ],
   ['client', 'pushed requests that no browser has used', mostWaiting.pushed, 'the oldest ends; each after a minute'],
-  ['network', 'assertions of clients that are not listed in five minutes', mostAssertions, '`temporarily_unavailable`'],
+  ['account', 'proofs of keys (DPoP) with access tokens in five minutes', mostAssertions, '`temporarily_unavailable`'],
+  [
+    'network',
+    'assertions of clients that are not listed, and proofs of public clients, in five minutes',
+    mostAssertions,
+    '`temporarily_unavailable`',
+  ],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
   ['client', 'time for a response', seconds(responseMilliseconds), 'none was there'],
   [

@@ -32,6 +32,7 @@ interface TypedSettings {
   readonly device?: boolean;
   readonly secondFactor?: boolean;
   readonly pushedRequests?: boolean;
+  readonly dpop?: boolean;
   readonly group?: readonly string[];
   readonly pkce?: PkceSetting;
   readonly idTokenAlg?: Signature;
@@ -184,7 +185,7 @@ function readKeySet(file: string): string {
 
 /** Converts the settings that were typed, and no others. */
 function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...more }: TypedSettings) {
-  const { machine, scope, within, may, trust, claim, jwks, jwksUri, ...typed } = more;
+  const { machine, scope, within, may, trust, claim, jwks, jwksUri, dpop, ...typed } = more;
   const isMachine = machine ?? ([scope, within, may].some(Boolean) || undefined);
   const settings: ClientChanges = {
     ...typed,
@@ -201,6 +202,7 @@ function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, g
     ...(trust && { trusts: readTrusts(trust.map(withKeys).join('\n')) ?? [] }),
     // What proves a program goes with it.
     ...(machine === false && { trusts: [] }),
+    ...(dpop !== undefined && { boundTokens: dpop }),
     ...(jwks !== undefined && { jwks: jwks === '' ? [] : readClientKeys(readKeySet(jwks)) }),
     ...(jwksUri !== undefined && { jwksUri: jwksUri || undefined }),
     ...(redirectUri && { redirectUris: redirectUri.filter(Boolean) }),

@@ -304,6 +304,7 @@ function addClients(program: Command): void {
     .option('--no-device', 'no device flow')
     .option('--no-second-factor', 'demand no second factor')
     .option('--no-pushed-requests', 'demand no pushed requests')
+    .option('--no-dpop', 'demand no bound tokens')
     .action(from(clientsFile, 'setClient'));
   const secrets = add(clients, 'secret', 'add, list and remove the secrets of a client');
   const name = ['--name <name>', 'tells the secrets of the client apart'] as const;
@@ -423,6 +424,7 @@ const addClientSettings = (command: Command): Command =>
     .option('--device', 'may sign users in on devices without a browser (RFC 8628)')
     .option('--second-factor', 'demand a second factor of every sign-in')
     .option('--pushed-requests', 'demand a pushed request of every sign-in (RFC 9126)')
+    .option('--dpop', 'demand that each token is bound to a key (RFC 9449)')
     .option('--group <name>', 'only members may use it; may be repeated', collect)
     .addOption(
       new Option('--pkce <setting>', 'nonce: a challenge or a nonce; required: a challenge; optional: neither').choices(

@@ -49,6 +49,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     device: false,
     second_factor: false,
     require_pushed_authorization_requests: false,
+    dpop_bound_access_tokens: false,
     groups: ['admins'],
     pkce: 'nonce',
     id_token_signed_response_alg: 'RS256',

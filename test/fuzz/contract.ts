@@ -50,7 +50,8 @@ const elsewhere: Operation['responses'] = Object.fromEntries(
 );
 
 /** The library answers here, with the statuses and headers of the protocol. Its own tests are in test/capabilities/oidc. */
-const protocol = /^\/oidc\/(?:token|userinfo|introspection|revocation|device-authorization|par|jwks)$|^\/\.well-known\/o/;
+const protocol =
+  /^\/oidc\/(?:token|userinfo|introspection|revocation|device-authorization|par|jwks)$|^\/\.well-known\/o/;
 const protocolStatuses = [200, 204, 400, 401, 403, 404, 405, 413, 415];
 
 /** Compares answers with the document. */
@@ -159,9 +160,12 @@ export function createContract(): Contract {
   };
 }
 
-/** The fields by name. @throws when a field other than Set-Cookie occurs twice */
+/** Fields that may come several times (RFC 6265 3, RFC 9110 11.6.1). */
+const repeatable = ['set-cookie', 'www-authenticate'];
+
+/** The fields by name. @throws when another field than those occurs twice */
 function headersOf({ headers }: Answer): Map<string, string> {
-  const names = headers.map(([name]) => name).filter((name) => name !== 'set-cookie');
+  const names = headers.map(([name]) => name).filter((name) => !repeatable.includes(name));
   assert.equal(new Set(names).size, names.length, `a field occurs twice: ${names.join()}`);
   return new Map(headers);
 }

@@ -117,6 +117,11 @@ const refusalReasons = {
     words: 'the code_challenge was not by S256, or the code_verifier did not fit it, or one of the two was missing',
     advice: 'Switch PKCE with S256 on in the application. A proxy or cache may have changed the request.',
   },
+  'proof-of-key': {
+    words: 'the proof of a key (DPoP) was missing, was sent again, or was not for this request, token or key',
+    advice:
+      'The line Because says why. A proof needs htm and htu with the method and the address of the request, iat within five minutes, a jti that counts once, and with an access token its ath. If the application cannot send one: janua clients set ID --no-dpop',
+  },
   'not-pushed': {
     words: 'the sign-in had no pushed request (PAR), which the settings of the client demand',
     advice:

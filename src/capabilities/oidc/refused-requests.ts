@@ -27,6 +27,7 @@ function reasonOf({ error, detail, clientId = '', reason, parameters }: RefusedR
     if (error === 'invalid_client_metadata' || detail.startsWith('redirect_uris')) return 'document';
   }
   if (detail.includes('client not found') || detail.includes('client is invalid')) return 'unknown-client';
+  if (error === 'invalid_dpop_proof' || /\bDPoP\b|\bjkt\b/.test(detail)) return 'proof-of-key';
   if (detail.includes('Pushed Authorization Request must be used')) return 'not-pushed';
   if (error === 'invalid_request_uri') return 'pushed-over';
   if (/more than \d+ characters/.test(detail)) return 'too-long';

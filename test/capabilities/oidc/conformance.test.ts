@@ -339,13 +339,14 @@ describe('the documents of the provider', () => {
       ]);
       const signatures = ['ES256', 'Ed25519', 'EdDSA', 'PS256', 'RS256'];
       assert.deepEqual(of('token_endpoint_auth_signing_alg_values_supported'), signatures);
+      assert.deepEqual(of('dpop_signing_alg_values_supported'), ['ES256', 'Ed25519', 'EdDSA']);
       for (const name of [
         ...['authorization_response_iss_parameter_supported', 'claims_parameter_supported'],
         ...['backchannel_logout_supported', 'backchannel_logout_session_supported'],
       ])
         assert.equal(metadata[name], true, name);
       for (const name of [
-        ...['registration_endpoint', 'require_pushed_authorization_requests', 'dpop_signing_alg_values_supported'],
+        ...['registration_endpoint', 'require_pushed_authorization_requests'],
         ...['request_parameter_supported', 'request_object_signing_alg_values_supported', 'check_session_iframe'],
         ...['client_id_metadata_document_supported', 'frontchannel_logout_supported'],
       ])

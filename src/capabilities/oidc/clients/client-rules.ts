@@ -75,7 +75,7 @@ export function findClientFaults(client: NewClient, rules: ClientRules, before?:
 
 /** Finds the faults of a program that acts as itself. Its resources are judged where they are stored. */
 function findMachineFaults(
-  { machine, isPublic, device, own, redirectUris, secondFactor }: NewClient,
+  { machine, isPublic, device, own, redirectUris, secondFactor, boundTokens }: NewClient,
   groups: ClientRules['groups'],
 ): (FieldFault | false)[] {
   if (machine === undefined) return [];
@@ -87,6 +87,8 @@ function findMachineFaults(
     device && { field: 'device', code },
     own && { field: 'own', code },
     secondFactor && { field: 'second_factor', code },
+    // No route of Janua takes the proof that such a token needs.
+    boundTokens && scopes.length > 0 && { field: 'dpop_bound_access_tokens', code },
     redirectUris.length > 0 && { field: 'redirect_uris', code },
     scopes.length === 0 && Object.keys(may).length === 0 && { field: 'machine_scopes', code: 'missing' },
     scopes.some((scope) => !machineScopes.some((known) => known === scope)) && {

@@ -79,6 +79,7 @@ const clientFields = {
     type: 'boolean',
     description: fields.require_pushed_authorization_requests.description,
   },
+  dpop_bound_access_tokens: { type: 'boolean', description: fields.dpop_bound_access_tokens.description },
   groups: listOf(text('staff'), fields.groups.description),
   pkce: text('nonce', fields.pkce.description),
   id_token_signed_response_alg: text('RS256', fields.id_token_signed_response_alg.description),

@@ -55,6 +55,8 @@ export interface ClientSettings {
   readonly jwksUri: string | undefined;
   /** True if each sign-in needs a pushed request (RFC 9126). */
   readonly pushedRequests: boolean;
+  /** True if each token of the client has to be bound to a key by a proof (DPoP, RFC 9449). */
+  readonly boundTokens: boolean;
 }
 
 /** The settings of a new client, unless the operator says otherwise. */
@@ -76,6 +78,7 @@ export const defaultSettings: ClientSettings = {
   jwks: [],
   jwksUri: undefined,
   pushedRequests: false,
+  boundTokens: false,
 };
 
 /**
@@ -345,7 +348,8 @@ export function toClient(row: Row<'janua_clients'>): Client {
     | 'claims'
     | 'jwks'
     | 'jwksUri'
-    | 'pushedRequests';
+    | 'pushedRequests'
+    | 'boundTokens';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,
   );
@@ -362,6 +366,7 @@ export function toClient(row: Row<'janua_clients'>): Client {
     jwks: settings.jwks ?? [],
     jwksUri: settings.jwksUri,
     pushedRequests: settings.pushedRequests ?? false,
+    boundTokens: settings.boundTokens ?? false,
     // A client that was added before this setting existed keeps the rule of that time.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',

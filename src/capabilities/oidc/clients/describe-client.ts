@@ -14,6 +14,7 @@ export const describeClient = ({ id, name, secrets, createdAt, ...client }: Clie
   device: client.device,
   second_factor: client.secondFactor,
   require_pushed_authorization_requests: client.pushedRequests,
+  dpop_bound_access_tokens: client.boundTokens,
   groups: client.groups,
   pkce: secrets === undefined ? 'required' : client.pkce,
   id_token_signed_response_alg: client.idTokenAlg,

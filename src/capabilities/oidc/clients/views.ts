@@ -35,6 +35,7 @@ const options = [
   'device',
   'second_factor',
   'require_pushed_authorization_requests',
+  'dpop_bound_access_tokens',
 ] as const satisfies Options[];
 const titleOf = (title: string, { name }: { readonly name: string }) => `${title}: ${name}`;
 const addressOf = ({ client_id }: Pick<Client, 'client_id'>) => `/admin/clients/${client_id}`;

@@ -41,8 +41,9 @@ export function createFindMachine({ records, findClient, findAccount, groups, is
   /** @param resource for which the token was issued. Default: Janua's own API */
   return async (token: string, resource = issuer()): Promise<SignedIn | undefined> => {
     const found = await tokens.find(token);
-    const { clientId, aud, scope, exp } = found ?? {};
-    if (aud !== resource || Number(exp) * 1000 <= now()) return undefined;
+    const { clientId, aud, scope, exp, jkt } = found ?? {};
+    // A token that is bound to a key (RFC 9449) counts for nothing without a proof, which no route of Janua takes.
+    if (aud !== resource || Number(exp) * 1000 <= now() || jkt !== undefined) return undefined;
     const client = await findClient(String(clientId));
     const { machine } = client ?? {};
     if (client === undefined || machine === undefined || !(await isGranted(machine))) return undefined;

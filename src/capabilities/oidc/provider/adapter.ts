@@ -55,6 +55,7 @@ const metadataOf = (client: Client, keys: readonly UsableKey[]): ClientMetadata 
   }),
   id_token_signed_response_alg: client.idTokenAlg,
   require_pushed_authorization_requests: client.pushedRequests,
+  dpop_bound_access_tokens: client.boundTokens,
   own: client.own,
   groups: client.groups,
   secondFactor: client.secondFactor,

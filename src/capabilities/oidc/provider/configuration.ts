@@ -56,6 +56,8 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     enabledJWA: {
       idTokenSigningAlgValues: [...signatures],
       clientAuthSigningAlgValues: [...clientSignatures],
+      // A proof brings its own key, so none whose check takes long.
+      dPoPSigningAlgValues: ['ES256', 'EdDSA', 'Ed25519'],
     },
     assertJwtClientAuthClaimsAndHeader({ oidc }, { aud, exp }) {
       // With a list as audience, or the address of an endpoint, another server could use the assertion here (draft-ietf-oauth-rfc7523bis).
@@ -129,7 +131,8 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
       redirectUris.some((address) => isSameOrigin(origin, new URL(address).origin)),
     expiresWithSession: async ({ oidc }, source) => !outlivesSession(oidc.client ?? { clientId: '' }, source.scopes),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed(refreshGrant),
-    rotateRefreshToken: true,
+    // A thief of a refresh token that is bound to a key cannot use it (RFC 9700 2.2.2).
+    rotateRefreshToken: ({ oidc }) => oidc.entities.RefreshToken?.jkt === undefined,
     extraTokenClaims: actorClaims,
     async findAccount(ctx, subject, token) {
       const { oidc } = ctx;

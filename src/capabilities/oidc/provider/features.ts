@@ -18,7 +18,7 @@ type Features = NonNullable<Configuration['features']>;
 /** Configures the features of the library that Janua offers. */
 export const createFeatures = (options: ProviderOptions): Features => ({
   devInteractions: { enabled: false },
-  dPoP: { enabled: false },
+  dPoP: { enabled: true },
   pushedAuthorizationRequests: { enabled: true },
   claimsParameter: { enabled: true },
   clientCredentials: { enabled: true },

@@ -62,6 +62,20 @@ export function overrideClients({ Client }: Provider, options: ProviderOptions):
   });
 }
 
+/**
+ * Seconds by which the time in a proof (RFC 9449) may be off. The library remembers a proof for as long, but one that is dated ahead is valid
+ * for twice as long.
+ */
+const proofSeconds = 300;
+
+/** Returns the party for which an assertion or proof counts. A proof beside an access token counts for its user. */
+function partyOfUse(clientId: string, options: Pick<ProviderOptions, 'isListed'>): string {
+  const { client, entities } = Provider.ctx?.oidc ?? {};
+  const { accountId } = entities?.AccessToken ?? {};
+  if (client === undefined && accountId !== undefined) return `user ${accountId}`;
+  return partyOfClient({ clientId, tokenEndpointAuthMethod: client?.tokenEndpointAuthMethod }, options);
+}
+
 /** Changes how the library makes and checks tokens. */
 export function overrideTokens(
   { RefreshToken, ReplayDetection, IdToken, Client }: Provider,
@@ -74,11 +88,15 @@ export function overrideTokens(
     },
   });
 
-  // The library finds, then saves: an assertion that is sent several times at once would be accepted each time.
+  // The library finds, then saves: an assertion or proof that is sent several times at once would be accepted each time.
   replace(ReplayDetection, {
     async unique(client: string, jti: string, end: number): Promise<boolean> {
-      const party = partyOfClient({ clientId: client }, { isListed });
-      const use = await records.useAssertion({ issuer: client, jti, end: end * 1000, party });
+      const hasProof = Boolean(Provider.ctx?.get('DPoP'));
+      const seconds = end + (hasProof ? proofSeconds : 0);
+      const use = await records.useAssertion({
+        ...{ issuer: client, jti, end: seconds * 1000 },
+        party: partyOfUse(client, { isListed }),
+      });
       if (use === 'too-many') throw new errors.TemporarilyUnavailable('too many assertions in five minutes');
       return use === 'new';
     },

@@ -33,6 +33,7 @@ const wiki: NewClient = {
   jwks: [],
   jwksUri: undefined,
   pushedRequests: false,
+  boundTokens: false,
   groups: ['staff'],
   isPublic: false,
 };
