@@ -25,9 +25,8 @@ export function createGroupAdministration(
     judge(account);
     return groups.setGroupsOf(held, (present, rightsIn) => {
       const fixed = user.groups.filter((name) => !present.includes(name));
-      const before = [...fixed, ...present];
-      const chosen = choose(before);
-      requireRights(rightsIn(before), rightsIn(chosen));
+      const chosen = choose([...fixed, ...present]);
+      requireRights(rightsIn(chosen));
       const taken = fixed.find((name) => !chosen.includes(name));
       if (taken !== undefined)
         throw new ChangeRefused(
