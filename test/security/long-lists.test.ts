@@ -89,6 +89,7 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
   janua_keys: 'none',
   janua_leases: 'none',
   janua_applied_files: 'none',
+  janua_pictures: 'none',
   janua_times: 'none',
   janua_failures: [
     1000,

@@ -10,8 +10,8 @@ type TableName = keyof Tables;
 
 type AnyRow = Readonly<Record<string, unknown>>;
 
-/** Few, because MariaDB takes statements of at most 16 MB by default, and a text may have 64 KB. */
-const rowsAtOnce = 200;
+/** Few, because MariaDB takes statements of at most 16 MB by default. A text may have 64 KB, and a picture 350 KB. */
+const rowsAtOnce = (table: TableName): number => (table === 'janua_pictures' ? 20 : 200);
 
 export const tableNames = Object.keys(sampleRows) as TableName[];
 
@@ -19,13 +19,14 @@ export const tableNames = Object.keys(sampleRows) as TableName[];
 async function* readRows(database: Database, table: TableName): AsyncGenerator<readonly AnyRow[]> {
   const columns = Object.keys(sampleRows[table]);
   const [key = ''] = columns;
+  const most = rowsAtOnce(table);
   const select = sql`select ${sql.join(columns.map((column) => sql.ref(column)))} from ${sql.table(table)}`;
   let where = sql``;
   for (;;) {
-    const page = sql<AnyRow>`${select} ${where} order by ${sql.ref(key)} limit ${rowsAtOnce}`;
+    const page = sql<AnyRow>`${select} ${where} order by ${sql.ref(key)} limit ${most}`;
     const { rows } = await page.execute(database);
     yield rows;
-    if (rows.length < rowsAtOnce) return;
+    if (rows.length < most) return;
     where = sql`where ${sql.ref(key)} > ${rows.at(-1)?.[key]}`;
   }
 }

@@ -68,6 +68,9 @@ export function createTableChanges(
      */
     exact,
 
+    /** The type of a text of more than 64 KB. `text` of MySQL ends there, and that of the others has no end. */
+    longText: engine === 'mysql' ? sql`mediumtext` : sql`text`,
+
     /** Creates the table unless it exists. Its keys are compared byte by byte. */
     async create(table: string, columns: Columns): Promise<void> {
       const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);

@@ -17,6 +17,7 @@ import { up as addImportInvitations } from './migrations/0.3-import-invitations.
 import { up as addImports } from './migrations/0.3-imports.ts';
 import { up as addInviteLinks } from './migrations/0.3-invite-links.ts';
 import { up as addMachines } from './migrations/0.3-machines.ts';
+import { up as addPictures } from './migrations/0.3-pictures.ts';
 import { createLeases, up as createTables } from './migrations/0.3-tables.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
@@ -38,6 +39,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '0.3-tables-people-to-invite': addImportInvitations,
   '0.3-tables-resources-exchange': addExchanges,
   '0.3-tables-with-claims': addClaims,
+  '0.3-tables-with-pictures': addPictures,
 };
 
 /** The names of the first and the last migration of version 0.2.0, which had 22. */

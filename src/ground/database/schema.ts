@@ -299,6 +299,8 @@ export const rows = {
     /** The name of the file that added the client (`janua apply`). NULL for one that was added otherwise. */
     applied_by: generated(nullable('')),
   },
+  /** The pictures that administrators gave to clients, in base64. The settings of a client have the hash of its picture, too. */
+  janua_pictures: { client_id: '', hash: '', data: '' },
   /** Servers that accept our access tokens (RFC 8707). */
   janua_resources: {
     uri: '',

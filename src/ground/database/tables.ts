@@ -145,6 +145,7 @@ export const tables = {
     bound: { of: 'account', name: 'personal access tokens', most: 100 },
   },
   janua_clients: { rights: all, bound: { of: 'administrators', name: 'applications', most: 1000 } },
+  janua_pictures: { rights: once, bound: 'a row of at most 256 KB for each application, and applications are bounded' },
   janua_resources: { rights: all, bound: { of: 'administrators', name: 'resources', most: 200 } },
   janua_consents: {
     rights: all,

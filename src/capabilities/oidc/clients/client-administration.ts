@@ -130,7 +130,7 @@ export function createClientAdministration(
   }
 
   /** Notes who grants what a program may do, and which workloads prove it. */
-  function granted<Settings extends ClientChanges>(settings: Settings): Settings {
+  function granted<Settings extends Pick<ClientChanges, 'machine' | 'trusts'>>(settings: Settings): Settings {
     const by = { grantedBy: actor.actorId };
     return {
       ...settings,

@@ -14,6 +14,8 @@ import type { Signature } from '../keys/signing-keys.ts';
 import type { Machine } from '../machines/machine.ts';
 import type { Trust } from '../machines/trust.ts';
 import { hasKeys } from './client-keys.ts';
+import type { Picture } from '../pictures/read-picture.ts';
+import { replacePicture } from '../pictures/stored-pictures.ts';
 import { type ClientSecret, createClientSecret, firstSecret, readSecrets, withUse } from './client-secrets.ts';
 
 /**
@@ -57,6 +59,8 @@ export interface ClientSettings {
   readonly pushedRequests: boolean;
   /** True if each token of the client has to be bound to a key by a proof (DPoP, RFC 9449). */
   readonly boundTokens: boolean;
+  /** The hash of the picture that users see beside the name. Undefined for a client without one, and for each new one. */
+  readonly picture: string | undefined;
 }
 
 /** The settings of a new client, unless the operator says otherwise. */
@@ -79,20 +83,23 @@ export const defaultSettings: ClientSettings = {
   jwksUri: undefined,
   pushedRequests: false,
   boundTokens: false,
+  picture: undefined,
 };
 
 /**
  * Changes of the settings. A change of a part of a program's grant keeps the other parts if the same administrator, or a command, gave them.
  * Otherwise, an administrator would grant anew what another one has granted, who may have lost the right to do so.
  */
-export type ClientChanges = Partial<Omit<ClientSettings, 'machine'>> & {
+export type ClientChanges = Partial<Omit<ClientSettings, 'machine' | 'picture'>> & {
   readonly machine?: Partial<Machine> | undefined;
+  readonly picture?: Picture | undefined;
 };
 
 export const withChanges = <Settings extends ClientSettings>(client: Settings, changes: ClientChanges): Settings => ({
   ...client,
   ...changes,
   machine: 'machine' in changes ? changes.machine && grantAnew(client.machine, changes.machine) : client.machine,
+  picture: 'picture' in changes ? changes.picture?.hash : client.picture,
 });
 
 function grantAnew(present: Machine | undefined, changes: Partial<Machine>): Machine | undefined {
@@ -148,7 +155,7 @@ export const isRandomId = (text: string): boolean => /^[\w-]{22}$/.test(text);
 const isClientId = (text: string): boolean => /^[\w-][\w.-]{0,127}$/.test(text);
 
 /** The part of a client that pages of users and groups show. */
-type NamedClient = Pick<Client, 'id' | 'name' | 'groups' | 'clientUri'>;
+type NamedClient = Pick<Client, 'id' | 'name' | 'groups' | 'clientUri' | 'picture'>;
 
 /**
  * Milliseconds for which one list of names serves the pages of all users. The rows of 1,000 clients may have 27 MB, too much to read for
@@ -251,7 +258,8 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       const row = {
         id,
         secrets: isPublic ? null : JSON.stringify(given ?? (made === undefined ? [] : [made.secret])),
-        ...toColumns(settings),
+        // A picture has a row of its own, which a change adds.
+        ...toColumns({ ...settings, picture: undefined }),
         created_at: time,
         applied_by: appliedBy ?? null,
       };
@@ -278,6 +286,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         if (isDeepStrictEqual(made, client)) return client;
         await recordIn(db, made);
         await db.updateTable('janua_clients').set(toColumns(made)).where('id', '=', id).execute();
+        if ('picture' in changes) await replacePicture(db, id, changes.picture);
         return made;
       }),
 
@@ -285,6 +294,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     remove: async (id: string, judge: Judge = () => {}, recordIn = recordNothing): Promise<boolean> =>
       (await hold(id, judge, async (client, db) => {
         await recordIn(db, client);
+        await replacePicture(db, id, undefined);
         return countDeleted(db.deleteFrom('janua_clients').where('id', '=', id));
       })) === 1,
 
@@ -326,7 +336,9 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   };
 }
 
-const toNamed = ({ id, name, groups, clientUri }: Client): NamedClient => ({ id, name, groups, clientUri });
+const toNamed = ({ id, name, groups, clientUri, picture }: Client): NamedClient => ({
+  ...{ id, name, groups, clientUri, picture },
+});
 
 const byName = (one: NamedClient, other: NamedClient) =>
   one.name === other.name ? (one.id < other.id ? -1 : 1) : one.name < other.name ? -1 : 1;
@@ -349,7 +361,8 @@ export function toClient(row: Row<'janua_clients'>): Client {
     | 'jwks'
     | 'jwksUri'
     | 'pushedRequests'
-    | 'boundTokens';
+    | 'boundTokens'
+    | 'picture';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,
   );
@@ -367,6 +380,7 @@ export function toClient(row: Row<'janua_clients'>): Client {
     jwksUri: settings.jwksUri,
     pushedRequests: settings.pushedRequests ?? false,
     boundTokens: settings.boundTokens ?? false,
+    picture: settings.picture,
     // A client that was added before this setting existed keeps the rule of that time.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',

@@ -1,7 +1,8 @@
 import { crc32, inflateSync } from 'node:zlib';
 import { BrokenPicture, requireSmall, requireThat } from './parsed-picture.ts';
 
-export const pngSignature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
+/** The first bytes of each file (PNG 5.2), in Latin-1. */
+export const pngStart = '\x89PNG\r\n\x1a\n';
 
 /** The chunks that show the picture. Others hold texts, places and times, or the frames of an animation. */
 const kept: ReadonlySet<string> = new Set(['IHDR', 'PLTE', 'tRNS', 'gAMA', 'sRGB', 'IDAT', 'IEND']);
@@ -39,7 +40,7 @@ interface Chunk {
 /** Reads the chunks. Each must be as long as it says, and nothing may follow the last one. @throws {BrokenPicture} */
 function readChunks(file: Buffer): readonly Chunk[] {
   const chunks: Chunk[] = [];
-  let at = pngSignature.length;
+  let at = pngStart.length;
   while (chunks.at(-1)?.type !== 'IEND') {
     requireThat(at + 12 <= file.length);
     const end = at + 12 + file.readUInt32BE(at);
@@ -95,5 +96,8 @@ export function readPng(file: Buffer): Buffer {
   const size = header === undefined ? 0 : readHeader(header);
   requireThat(!others.some(({ type }) => ['acTL', 'fcTL', 'fdAT'].includes(type)), 'picture-animated');
   requirePixels(Buffer.concat(others.filter(({ type }) => type === 'IDAT').map(({ data }) => data)), size);
-  return Buffer.concat([pngSignature, ...chunks.filter(({ type }) => kept.has(type)).map(({ whole }) => whole)]);
+  return Buffer.concat([
+    file.subarray(0, pngStart.length),
+    ...chunks.filter(({ type }) => kept.has(type)).map(({ whole }) => whole),
+  ]);
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { InvalidFields } from '../../../core/access/refusal.ts';
 import { BrokenPicture } from './parsed-picture.ts';
-import { pngSignature, readPng } from './png.ts';
+import { pngStart, readPng } from './png.ts';
 import { readWebp } from './webp.ts';
 
 /** Bytes of the largest picture (ASVS 5.2.1). */
@@ -18,9 +18,9 @@ type PictureType = 'image/png' | 'image/webp';
 
 /** Finds the format by its signature. The name and the declared type of an uploaded file do not count (ASVS 5.2.2). */
 export function typeOfPicture(bytes: Buffer): PictureType | undefined {
-  if (bytes.subarray(0, pngSignature.length).equals(pngSignature)) return 'image/png';
-  const isWebp = bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP';
-  return isWebp ? 'image/webp' : undefined;
+  const start = bytes.toString('latin1', 0, 12);
+  if (start.startsWith(pngStart)) return 'image/png';
+  return start.startsWith('RIFF') && start.endsWith('WEBP') ? 'image/webp' : undefined;
 }
 
 const readers: Readonly<Record<PictureType, (file: Buffer) => Buffer>> = {

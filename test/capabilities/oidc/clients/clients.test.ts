@@ -34,6 +34,7 @@ const wiki: NewClient = {
   jwksUri: undefined,
   pushedRequests: false,
   boundTokens: false,
+  picture: undefined,
   groups: ['staff'],
   isPublic: false,
 };
@@ -59,7 +60,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await using opened = await open();
       const { clients, clock, database } = opened;
       const { client } = await clients.add(wiki);
-      const known = { id: client.id, name: 'Wiki', groups: ['staff'], clientUri: wiki.clientUri };
+      const known = { id: client.id, name: 'Wiki', groups: ['staff'], clientUri: wiki.clientUri, picture: undefined };
       const names = clients.listNames();
       assert.equal(clients.listNames(), names);
       assert.deepEqual(await names, [known]);
