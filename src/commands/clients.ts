@@ -11,7 +11,9 @@ import {
 } from '../capabilities/oidc/clients/clients.ts';
 import { describeClient, isUnusable } from '../capabilities/oidc/clients/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
+import { type Picture, readPicture } from '../capabilities/oidc/pictures/read-picture.ts';
 import type { Services } from '../compose.ts';
+import { InvalidFields } from '../core/access/refusal.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { jsonLine, printable } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
@@ -46,6 +48,8 @@ interface TypedSettings {
   /** The path of a file with a key set. */
   readonly jwks?: string;
   readonly jwksUri?: string;
+  /** A file. False: no picture any more. */
+  readonly picture?: string | false;
 }
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>
@@ -183,9 +187,19 @@ function readKeySet(file: string): string {
   }
 }
 
+/** @throws {ChangeRefused} if the file cannot be read */
+function readPictureFile(file: string): Picture {
+  try {
+    return readPicture(readFileSync(file));
+  } catch (error) {
+    if (error instanceof InvalidFields) throw error;
+    throw new ChangeRefused(`The file ${file} cannot be read. Name a PNG or WebP file that this account may read.`);
+  }
+}
+
 /** Converts the settings that were typed, and no others. */
 function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...more }: TypedSettings) {
-  const { machine, scope, within, may, trust, claim, jwks, jwksUri, dpop, ...typed } = more;
+  const { machine, scope, within, may, trust, claim, jwks, jwksUri, dpop, picture, ...typed } = more;
   const isMachine = machine ?? ([scope, within, may].some(Boolean) || undefined);
   const settings: ClientChanges = {
     ...typed,
@@ -199,6 +213,7 @@ function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, g
         : undefined,
     }),
     ...(claim && { claims: readTable(claim.join('\n')) }),
+    ...(picture !== undefined && { picture: picture === false ? undefined : readPictureFile(picture) }),
     ...(trust && { trusts: readTrusts(trust.map(withKeys).join('\n')) ?? [] }),
     // What proves a program goes with it.
     ...(machine === false && { trusts: [] }),

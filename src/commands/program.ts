@@ -299,6 +299,8 @@ function addClients(program: Command): void {
     .option(...json)
     .action(from(clientsFile, 'showClient'));
   addClientSettings(add(clients, 'set <client>', "change what is named; '' stands for none"))
+    .option('--picture <file>', 'PNG or WebP that users see beside the name, at most 512 × 512 pixels and 256 KB')
+    .option('--no-picture', 'show the first letter of the name in its place')
     .option('--no-machine', 'no program any more: it loses what it may do as itself')
     .option('--no-own', 'ask users for their consent')
     .option('--no-device', 'no device flow')

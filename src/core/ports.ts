@@ -112,6 +112,8 @@ export interface OpenApplication {
   readonly name: string;
   /** The address of the page where users begin. */
   readonly address: string;
+  /** The address of its picture at this server. Undefined if nobody gave it one. */
+  readonly picture?: string | undefined;
 }
 
 /** The application that a user opens after the login. */
@@ -123,6 +125,8 @@ export interface NextApplication {
    * application.
    */
   readonly isStranger: boolean;
+  /** The address of its picture at this server. Undefined if nobody gave it one, and for a stranger. */
+  readonly picture?: string | undefined;
 }
 
 /** A client of OpenID Connect. If it has groups, only their members may use it. */

@@ -7,7 +7,7 @@ import type { App, Request } from './types.ts';
 
 const BrokenForm = createError('JANUA_BROKEN_FORM', 'The form cannot be read', 400);
 
-/** Largest form with files, in bytes. */
+/** Largest form with text files, in bytes. */
 export const uploadLimit = 1024 * 1024;
 
 /** Most parts of a form with files, each a field or a file. Parsing a form of many parts stops the process for seconds. */
@@ -19,15 +19,23 @@ const longestType = 300;
 /** Longest boundary, in characters (RFC 2046 5.1.1). */
 const longestBoundary = 70;
 
+interface FileOptions {
+  /** Bytes of the largest form. Default: `uploadLimit`. */
+  readonly limit?: number;
+  /** Converts a file to the text of its field. Default: the file is a text. */
+  readonly read?: (bytes: Buffer) => string;
+  /** Returns fields that a file adds to the form, such as its name. */
+  readonly describe?: (file: File) => Readonly<Record<string, string>>;
+}
+
 /**
- * Lets the forms of an app's routes send text files. A file replaces text fields of the same name. Only for routes of signed-in users:
- * their guard runs before a body is read.
- * @param describe returns fields that a file adds to the form, such as its name
+ * Lets the forms of an app's routes send files. A file replaces text fields of the same name. Only for routes of signed-in users: their
+ * guard runs before a body is read.
  * @param requireMaySend throws if the body of a request must not be read
  */
 export function acceptFiles(
   app: App,
-  describe: (file: File) => Readonly<Record<string, string>>,
+  { limit = uploadLimit, read = decodeText, describe = () => ({}) }: FileOptions,
   requireMaySend: (request: Request) => Promise<void>,
 ): void {
   app.addHook('preParsing', async (request) => {
@@ -35,9 +43,9 @@ export function acceptFiles(
   });
   app.addContentTypeParser(
     'multipart/form-data',
-    { bodyLimit: uploadLimit },
+    { bodyLimit: limit },
     async ({ headers }: Request, payload: IncomingMessage) => {
-      const body = await readBody(payload, uploadLimit);
+      const body = await readBody(payload, limit);
       const type = headers['content-type'] ?? '';
       if (!hasFewParts(body, boundaryOf(type))) throw new BrokenForm();
       const form = await new Response(body, { headers: { 'content-type': type } }).formData().catch(() => {
@@ -46,7 +54,13 @@ export function acceptFiles(
       const sent = Map.groupBy(form, ([name]) => name);
       const file = Array.from(form, ([, value]) => value).find(isFile);
       const texts = await Promise.all(
-        Array.from(sent, async ([name, entries]) => [name, await textOf(entries.map(([, value]) => value))]),
+        Array.from(sent, async ([name, entries]) => [
+          name,
+          await textOf(
+            entries.map(([, value]) => value),
+            read,
+          ),
+        ]),
       );
       return { ...Object.fromEntries(texts), ...(file && describe(file)) };
     },
@@ -77,11 +91,14 @@ function hasFewParts(body: Buffer, boundary: string | undefined): boolean {
 const isFile = (value: string | File): value is File => typeof value !== 'string' && value.size > 0;
 
 /** Returns the texts of a field as other forms do: one text, or a list if the field was sent several times. */
-async function textOf(sent: readonly (string | File)[]): Promise<string | string[] | undefined> {
+async function textOf(
+  sent: readonly (string | File)[],
+  read: (bytes: Buffer) => string,
+): Promise<string | string[] | undefined> {
   const files = sent.filter(isFile);
   const texts =
     files.length > 0
-      ? await Promise.all(files.map(async (file) => decodeText(Buffer.from(await file.arrayBuffer()))))
+      ? await Promise.all(files.map(async (file) => read(Buffer.from(await file.arrayBuffer()))))
       : sent.filter((value) => typeof value === 'string');
   return texts.length > 1 ? texts : texts[0];
 }

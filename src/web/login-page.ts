@@ -18,7 +18,7 @@ declare module './view.ts' {
 /** The model of the login page. */
 type LoginModel = Awaited<ReturnType<LoginPage['show']>>;
 
-function describe({ message, application, username, next, ...login }: LoginModel, page: Page) {
+function describe({ message, application, known, username, next, ...login }: LoginModel, page: Page) {
   const { words, site, plural, withNext } = page;
   const { mail, password, signUp, passkeyDomain } = site.features;
   const links = [
@@ -34,6 +34,7 @@ function describe({ message, application, username, next, ...login }: LoginModel
       text: words.loginMessages[message.key],
       wait: message.wait && plural(words.login[message.wait.key], message.wait.count),
     },
+    picture: known && page.pictureOf(known.name, known.picture),
     lead: page.interpolate(words.login.lead, { name: application ?? site.name }),
     hasPasskeys: passkeyDomain !== undefined,
     focusesPassword: username !== '',
@@ -69,7 +70,8 @@ export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'h
   return {
     async show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
       const next = safeNext(sentNext);
-      const application = next === undefined ? undefined : (await findApplication(next))?.name;
+      const found = next === undefined ? undefined : await findApplication(next);
+      const application = found?.name;
       // The line of the page with the name of the application already says this.
       const isSaid = application !== undefined && message === loginMessages.notSignedIn;
       return {
@@ -78,6 +80,8 @@ export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'h
         path: loginPath(message, next),
         /** The application that the login leads to; undefined if it leads to this site. */
         application,
+        /** Undefined for a stranger, which has not even the letter that stands for a picture. */
+        known: found?.isStranger ? undefined : found,
         username: failed?.username ?? hintOf(next ?? '', 'login_hint') ?? '',
         remember: failed?.remember ?? false,
         /** The user can quote this id when asking for help. `janua explain` shows the rest. */

@@ -21,6 +21,7 @@ declare module './view.ts' {
     'web/address': ReturnType<typeof addressOf>;
     'web/field': ReturnType<ReturnType<typeof createFieldOf>>;
     'web/more': ReturnType<ReturnType<typeof createMoreOf>>;
+    'web/picture': ReturnType<ReturnType<typeof createPictureOf>>;
     'web/passkeys': ReturnType<ReturnType<typeof createPasskeysOf>>;
     'web/secret': ReturnType<ReturnType<typeof createSecretOf>>;
     'web/time': ReturnType<ReturnType<typeof createTimeOf>>;
@@ -120,6 +121,7 @@ export function createPage(site: Site, request: Request, answer: Repeated) {
     fieldOf: createFieldOf(form),
     moreOf: createMoreOf(path, texts),
     passkeysOf: createPasskeysOf(site, texts),
+    pictureOf: createPictureOf(texts),
     secretOf: createSecretOf(site, signedInAs, texts),
     timeOf: createTimeOf(texts),
     upstreamsOf: createUpstreamsOf(site, texts),
@@ -236,6 +238,14 @@ const createPasskeysOf =
     words: words.passkeys,
     domain: features.passkeyDomain ?? '',
     signal: signal && JSON.stringify(signal),
+  });
+
+/** The picture of an application, or the first letter of its name. @param picture its address */
+const createPictureOf =
+  ({ language }: LanguageTexts) =>
+  (name: string, picture?: string | null) => ({
+    picture: picture ?? undefined,
+    letter: [...name][0]?.toLocaleUpperCase(language) ?? '',
   });
 
 const createSecretOf =

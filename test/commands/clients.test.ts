@@ -55,6 +55,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     id_token_signed_response_alg: 'RS256',
     machine: null,
     trusts: [],
+    picture: null,
     void_grant: false,
     claims: [],
     jwks: [],

@@ -232,6 +232,7 @@ const routes: Record<
   'GET /assets/pages.js': 'anyone, a file',
   'GET /assets/passkeys.js': 'anyone, a file',
   'GET /assets/submit.js': 'anyone, a file',
+  'GET /oidc/pictures/:hash': 'anyone, a file',
 };
 
 /** A form and what it sends to. */
@@ -326,6 +327,7 @@ const pagesByScope: Record<string, readonly string[]> = {
       'add',
       ':id/change',
       ':id/claims',
+      ':id/picture',
       ':id/add-secret',
       ':id/remove-secret',
       ':id/rotate-secret',
@@ -366,6 +368,7 @@ const routesOfMachines = [
     'add',
     ':id/change',
     ':id/claims',
+    ':id/picture',
     ':id/add-secret',
     ':id/remove-secret',
     ':id/rotate-secret',
@@ -446,7 +449,16 @@ const askingPages: Record<string, readonly string[]> = {
   '/admin/users/imports': ['users/imports/undo'],
   '/admin/users/invite-links': ['users/invite-links', 'users/invite-links/revoke'],
   ...Object.fromEntries(
-    ['add', ':id/change', ':id/claims', ':id/add-secret', ':id/remove-secret', ':id/rotate-secret', ':id/remove']
+    [
+      'add',
+      ':id/change',
+      ':id/claims',
+      ':id/picture',
+      ':id/add-secret',
+      ':id/remove-secret',
+      ':id/rotate-secret',
+      ':id/remove',
+    ]
       .map((name) => `clients/${name}`)
       .map((form) => [`/admin/${form}`, [form]]),
   ),

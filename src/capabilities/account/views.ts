@@ -1,6 +1,6 @@
 import type { describeSession } from '../../core/access/describe-session.ts';
 import type { describeToken } from '../../core/access/describe-token.ts';
-import type { PasskeySignal } from '../../core/ports.ts';
+import type { OpenApplication, PasskeySignal } from '../../core/ports.ts';
 import { joinPath } from '../../core/users/invite-limits.ts';
 import type { Listed, Page } from '../../web/page.ts';
 import { view } from '../../web/view.ts';
@@ -148,22 +148,22 @@ const describeJoin = ({ domain }: { readonly domain: string }, page: Page): Sign
 });
 
 interface Home extends Me, Listed {
-  readonly applications: readonly { readonly name: string; readonly address: string; readonly host: string }[];
+  readonly applications: readonly (OpenApplication & { readonly host: string })[];
   readonly offersPasskey: boolean;
   /** How many checks report a fault. */
   readonly findings: number;
 }
 
-function describeHome({ applications, findings, ...home }: Home, { words, interpolate, plural, language }: Page) {
+function describeHome({ applications, findings, ...home }: Home, { words, interpolate, plural, pictureOf }: Page) {
   const { welcome, welcomeName } = words.home;
   return {
     ...home,
     heading: home.first_name ? interpolate(welcomeName, { name: home.first_name }) : welcome,
     findings: findings > 0 ? plural(words.home.findings, findings) : undefined,
-    applications: applications.map(({ name, address, host }) => ({
+    applications: applications.map(({ name, address, host, picture }) => ({
       ...{ name, address },
       host: name === host ? undefined : host,
-      letter: [...name][0]?.toLocaleUpperCase(language) ?? '',
+      picture: pictureOf(name, picture),
     })),
   };
 }

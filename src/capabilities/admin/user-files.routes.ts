@@ -80,7 +80,7 @@ export function addUserFiles(app: App, parts: () => Parts, mayInvite: boolean): 
   });
 
   app.register(async (uploads: App) => {
-    acceptFiles(uploads, describeFile, async (request) => {
+    acceptFiles(uploads, { describe: describeFile }, async (request) => {
       requireMayImport(request);
       await request.proveFresh(undefined);
     });

@@ -5,6 +5,7 @@ import { defineCapability } from '../capability.ts';
 import { mayUse } from './clients/library-client.ts';
 import { composeOidc } from './composition.ts';
 import { events } from './events.ts';
+import { pictureAddress } from './pictures/stored-pictures.ts';
 import { importedSubjects } from './subjects.ts';
 
 /** OpenID Connect: applications sign their users in with Janua. */
@@ -50,7 +51,9 @@ export const oidc = defineCapability({
       listOpen: async (user) =>
         (await parts.clients.listNames())
           .filter((client) => mayUse({ clientId: client.id, groups: client.groups }, user))
-          .flatMap(({ name, clientUri }) => (clientUri === undefined ? [] : [{ name, address: clientUri }])),
+          .flatMap(({ name, clientUri, picture }) =>
+            clientUri === undefined ? [] : [{ name, address: clientUri, picture: pictureAddress(picture) }],
+          ),
       onEvent: noteEnding,
       clean: parts.removeOfEnded,
       /**
@@ -71,6 +74,7 @@ export const oidc = defineCapability({
     (await import('./logout/logout.routes.ts')).addApplicationLogOut(app, parts, options);
     (await import('./clients/clients.routes.ts')).addClients(app, parts, options);
     (await import('./clients/claims.routes.ts')).addClientClaims(app, parts);
+    (await import('./pictures/pictures.routes.ts')).addPictures(app, parts);
     (await import('./resources/resources.routes.ts')).addResources(app, parts);
     (await import('./clients/applications.routes.ts')).addApplications(app, parts);
   },

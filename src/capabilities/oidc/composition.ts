@@ -32,6 +32,7 @@ import { endingOf } from './logout/ending-events.ts';
 import { createLogoutNotices } from './logout/logout-notices.ts';
 import { createFindMachine, createIsGranted } from './machines/find-machine.ts';
 import { createProveWorkload } from './machines/prove-workload.ts';
+import { findPicture, pictureAddress } from './pictures/stored-pictures.ts';
 import { createProviderLoader } from './provider/loader.ts';
 import type { ProviderOptions, SignedInApplication } from './provider/options.ts';
 import { createRecords } from './records/records.ts';
@@ -188,7 +189,7 @@ export function composeOidc(options: OidcOptions) {
       return allowsDocument?.(clientId) ? { name: displayName({ clientId }), isStranger: true } : undefined;
     // If the database fails here, the login goes on without the name.
     const client = await clients.find(clientId).catch(() => undefined);
-    return client && { name: client.name, isStranger: false };
+    return client && { name: client.name, isStranger: false, picture: pictureAddress(client.picture) };
   }
 
   /**
@@ -258,6 +259,7 @@ export function composeOidc(options: OidcOptions) {
     giveSubject,
     findMachine: createFindMachine({ records, findClient: clients.find, findAccount, groups, issuer: baseUrl, now }),
     findApplication,
+    findPicture: (hash: string) => findPicture(database, hash),
     noteRefusal,
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
     interactions: createInteractions({

@@ -60,10 +60,15 @@ function grantOf({ machine, trusts }: Pick<ClientSettings, 'machine' | 'trusts'>
   return granted_by === undefined ? {} : { granted_by };
 }
 
+/** A file names the file of a picture. Its hash tells whether the stored one differs. */
+const pictureOf = ({ picture }: Pick<ClientSettings, 'picture'>): ObjectDocument =>
+  picture === undefined ? {} : { picture_file: picture };
+
 /** A program that an administrator has allowed to act differs from the one of a file, which the operator allows. */
 export const clientDocument = (client: ClientSettings, isPublic: boolean): ObjectDocument => ({
   ...fieldsOf(client, isPublic),
   ...grantOf(client),
+  ...pictureOf(client),
 });
 
 export const isPublicClient = ({ secrets }: Pick<Client, 'secrets'>): boolean => secrets === undefined;

@@ -152,6 +152,7 @@ async function addClient(
   const none = options.showsSecrets ? undefined : [];
   const secrets = given === undefined ? none : [givenSecret(given, secretOfFile, Date.now())];
   const added = await clientAdministration.addClient({ ...client, id, secrets, appliedBy });
+  if (settings.picture !== undefined) await clientAdministration.changeClient(id, { picture: settings.picture });
   if (!isPublic && client.trusts.length === 0 && !hasKeys(client) && secrets?.length === 0)
     applied.withoutSecret.push(id);
   if (added.secret !== undefined) applied.secrets.push({ clientId: id, secret: added.secret });

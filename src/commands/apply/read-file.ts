@@ -7,6 +7,7 @@ import { LineCounter, type ParsedNode, parseDocument, visit } from 'yaml';
 import { newFields, readSettings } from '../../capabilities/oidc/clients/client-form.ts';
 import { requireStrongSecret } from '../../capabilities/oidc/clients/client-secrets.ts';
 import type { ClientChanges } from '../../capabilities/oidc/clients/clients.ts';
+import { mostPictureBytes, type Picture, readPicture } from '../../capabilities/oidc/pictures/read-picture.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
@@ -45,7 +46,7 @@ export interface AppliedFile {
   readonly clients: readonly WantedClient[];
   readonly resources: readonly ResourceEntry[];
   readonly users: readonly UserEntry[];
-  /** A hash that tells one version of the file from another one. It covers the secrets, too. */
+  /** A hash that tells one version of the file from another one. It covers the secrets and the pictures, too. */
   readonly version: string;
 }
 
@@ -64,7 +65,7 @@ export function readAppliedFile(path: string): AppliedFile {
     const clients = (written.clients ?? []).map((entry, index) =>
       inEntry(`clients, entry ${index + 1} (${entry.client_id})`, () => readClient(entry, dirname(resolve(path)))),
     );
-    const secrets = clients.map(({ secret = '' }) => secret);
+    const files = clients.flatMap(({ secret = '', settings }) => [secret, settings.picture?.hash ?? '']);
     return {
       name: written.name,
       prune: written.prune ?? false,
@@ -72,7 +73,7 @@ export function readAppliedFile(path: string): AppliedFile {
       clients,
       resources: written.resources ?? [],
       users: written.users ?? [],
-      version: hash('sha256', JSON.stringify([bytes.toString('base64'), ...secrets]), 'base64url'),
+      version: hash('sha256', JSON.stringify([bytes.toString('base64'), ...files]), 'base64url'),
     };
   } catch (error) {
     if (error instanceof Faults) throw failed(...error.faults);
@@ -211,25 +212,34 @@ const withTrimmedDescription = ({ description, ...group }: GroupEntry): GroupEnt
 
 /** Reads the settings of a client as the API does. */
 function readClient(entry: NonNullable<Written['clients']>[number], folder: string): WantedClient {
-  const { client_id: id, secret_file: file, ...sent } = entry;
+  const { client_id: id, secret_file: file, picture_file: pictureFile, ...sent } = entry;
   const input = readFields(newFields, sent);
   const { name, ...settings } = readSettings(input, { format: 'json' });
   return {
     id,
     isPublic: input.public === undefined ? undefined : input.public === 'true',
-    settings: { ...settings, ...(name !== undefined && { name: name.trim() }) },
+    settings: {
+      ...settings,
+      ...(name !== undefined && { name: name.trim() }),
+      ...(pictureFile !== undefined && { picture: readPictureOf(pictureFile, folder) }),
+    },
     secret: file === undefined ? undefined : readSecret(resolve(folder, file)),
   };
 }
 
+const readPictureOf = (file: string, folder: string): Picture | undefined =>
+  file === ''
+    ? undefined
+    : readPicture(readBytes(requireFile(resolve(folder, file), 'picture_file'), mostPictureBytes));
+
 function readSecret(path: string): string {
-  const text = decode(readBytes(requireFile(path), longestSecret)).replace(/\r?\n$/, '');
+  const text = decode(readBytes(requireFile(path, 'secret_file'), longestSecret)).replace(/\r?\n$/, '');
   requireStrongSecret(text);
   return text;
 }
 
 /** The file names the path, so it could name a device that never ends. */
-function requireFile(path: string): string {
+function requireFile(path: string, key: string): string {
   if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path;
-  throw new Faults('secret_file must name a file that there is.');
+  throw new Faults(`${key} must name a file that there is.`);
 }

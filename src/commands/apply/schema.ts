@@ -67,6 +67,10 @@ export const schema = {
         'A file with the secret of the client, seen from the folder of this file. Without it, a new client gets a new secret',
         { minLength: 1, maxLength: 4096 },
       ),
+      picture_file: text(
+        'A file with the picture of the client, PNG or WebP, seen from the folder of this file. Empty: no picture',
+        { maxLength: 4096 },
+      ),
     }),
     resources: entries('Servers that accept access tokens', 200, ['uri', 'scopes'], {
       uri: text('Its address', { maxLength: 255 }),
@@ -100,6 +104,7 @@ export interface GroupEntry {
 export type ClientEntry = {
   readonly client_id: string;
   readonly secret_file?: string;
+  readonly picture_file?: string;
 } & { readonly [Name in keyof typeof newFields]?: unknown };
 
 export interface ResourceEntry {

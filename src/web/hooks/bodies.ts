@@ -23,13 +23,7 @@ const TooManyFields = createError('JANUA_TOO_MANY_FIELDS', `The form has more th
 /** Accepts only forms and JSON. With `text/plain`, another site's form could reach a route (ASVS 3.5.2). */
 export function addBodies(app: App): void {
   app.removeAllContentTypeParsers();
-  const parseJson = promisify(app.getDefaultJsonParser('error', 'error'));
-  // Decoding would replace any broken bytes with the same character, so two different passwords would match.
-  app.addContentTypeParser('application/json', { bodyLimit }, async (request: Request, payload: IncomingMessage) => {
-    const body = await readBody(payload, bodyLimit);
-    if (!isUtf8(body)) throw new BrokenEncoding();
-    return parseJson(request, body.toString());
-  });
+  acceptJson(app, bodyLimit);
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
     { bodyLimit },
@@ -50,6 +44,22 @@ export function addBodies(app: App): void {
     if (!announced && !isStream(raw)) delete headers['content-type'];
     done();
   });
+}
+
+/** Accepts JSON in the bodies of an app's routes. @param limit in bytes */
+export function acceptJson(app: App, limit: number): void {
+  const parseJson = promisify(app.getDefaultJsonParser('error', 'error'));
+  app.removeContentTypeParser('application/json');
+  // Decoding would replace any broken bytes with the same character, so two different passwords would match.
+  app.addContentTypeParser(
+    'application/json',
+    { bodyLimit: limit },
+    async (request: Request, payload: IncomingMessage) => {
+      const body = await readBody(payload, limit);
+      if (!isUtf8(body)) throw new BrokenEncoding();
+      return parseJson(request, body.toString());
+    },
+  );
 }
 
 const unescaped = (form: Buffer) => Buffer.from(percentDecoded(form.toString('latin1')), 'latin1');

@@ -41,7 +41,7 @@ describe('consent', () => {
     const shown = page.text.replaceAll(/<[^>]*>|\s+/g, ' ').replaceAll(/ +/g, ' ');
     assert.match(
       shown,
-      /Let Wiki in\? Who asks An application that the operator of this site added Name Wiki The answer goes to app\.example\.com /,
+      /Let Wiki in\? W Who asks An application that the operator of this site added Name Wiki The answer goes to app\.example\.com /,
     );
     assert.match(page.text, /Your email address/);
     assert.match(page.text, /<form method="post" action="\/auth\/logout"><button/);

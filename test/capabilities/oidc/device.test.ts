@@ -84,7 +84,7 @@ describe('a device', () => {
     const words = text.replaceAll(/<[^>]*>|\s+/g, ' ').replaceAll(/ +/g, ' ');
     const asked = `Asked at ${textsIn('en').utc.time(time)} Asked from the address 127.0.0.1 `.replaceAll(/\s+/g, ' ');
     const who = 'Who asks An application that the operator of this site added Name Television';
-    assert.ok(words.includes(`Sign in on a device ${who} ${asked}`), words);
+    assert.ok(words.includes(`Sign in on a device T ${who} ${asked}`), words);
     assert.match(words, /keeps this when your session ends/);
   });
 

@@ -309,7 +309,7 @@ test('a refusal is in the audit, and the pages offer only what one may do', asyn
   assert.ok((await show(`/api/admin/users/${plain}`)).json().actions.includes('groups'));
   assert.deepEqual((await show(`/api/admin/clients/${guarded}`)).json().actions, []);
   const secretActions = ['add-secret', 'remove-secret', 'rotate-secret'];
-  const expected = ['change', 'claims', ...secretActions, 'remove'];
+  const expected = ['change', 'claims', 'picture', ...secretActions, 'remove'];
   assert.deepEqual((await show(`/api/admin/clients/${open}`)).json().actions, expected);
   assert.doesNotMatch((await show(`/admin/clients/${guarded}`)).body, /\/change"/);
   assert.equal((await show(`/admin/clients/${guarded}/change`)).statusCode, 403);

@@ -6,10 +6,11 @@ import { addAction } from '../../../web/action.ts';
 import { detailAnswer, exampleId } from '../../../web/fields.ts';
 import { signedInOf } from '../../../web/hooks/credentials.ts';
 import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../../web/list.ts';
-import { json, listOf, object, text, time } from '../../../web/openapi/responses.ts';
+import { json, listOf, object, orNull, text, time } from '../../../web/openapi/responses.ts';
 import type { App } from '../../../web/types.ts';
 import type { events } from '../events.ts';
 import type { Application, Applications } from './applications.ts';
+import { pictureText } from './describe-client.ts';
 import { aboutClient } from './library-client.ts';
 import { applicationsView } from './views.ts';
 
@@ -26,9 +27,10 @@ const noSuchApplication: Answer = {
 
 const page = '/account/applications';
 
-const describe = ({ clientId, name, scopes, since }: Application) => ({
+const describe = ({ clientId, name, picture, scopes, since }: Application) => ({
   client_id: clientId,
   name,
+  picture: picture ?? null,
   scope: scopes.join(' '),
   since: since.toISOString(),
 });
@@ -36,6 +38,7 @@ const describe = ({ clientId, name, scopes, since }: Application) => ({
 const applicationSchema = object('An application', {
   client_id: text(exampleId),
   name: text('Wiki'),
+  picture: orNull(pictureText),
   scope: text('openid email', 'What the user let it have, separated by spaces. Empty where the user was not asked'),
   since: time,
 });

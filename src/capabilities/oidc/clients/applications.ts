@@ -2,6 +2,7 @@ import { placeOf } from '../../../core/ports.ts';
 import type { User } from '../../../core/users/user.ts';
 import type { Database } from '../../../ground/database/database.ts';
 import { inTransactionOn } from '../../../ground/database/transaction.ts';
+import { pictureAddress } from '../pictures/stored-pictures.ts';
 import type { Consents } from '../sign-in/consents.ts';
 import type { Clients } from './clients.ts';
 
@@ -18,6 +19,8 @@ export interface ApplicationOptions {
 export interface Application {
   readonly clientId: string;
   readonly name: string;
+  /** The address of its picture. Undefined for one without, for a metadata document, and for a removed client. */
+  readonly picture: string | undefined;
   /** Scopes that the user allowed. Empty if Janua did not ask the user. */
   readonly scopes: readonly string[];
   readonly since: Date;
@@ -36,12 +39,13 @@ export type Applications = ReturnType<typeof createApplications>;
 /** Lists and revokes the applications that a user has allowed, or that hold grants of the user. */
 export function createApplications({ database, clients, consents, clientsOf, revokeGrants }: ApplicationOptions) {
   /** A client of a metadata document is named by its host, because a user can recognize that. A removed client is named by its id. */
-  async function nameOf(id: string): Promise<string> {
+  async function lookOf(id: string): Promise<Pick<Application, 'name' | 'picture'>> {
     const client = await clients.find(id);
-    return client?.name ?? (URL.canParse(id) ? new URL(id).host : id);
+    const name = client?.name ?? (URL.canParse(id) ? new URL(id).host : id);
+    return { name, picture: pictureAddress(client?.picture) };
   }
 
-  type ApplicationWithoutName = Omit<Application, 'name'>;
+  type ApplicationWithoutName = Omit<Application, 'name' | 'picture'>;
 
   /** Lists the applications, the latest first. The list is at most as long as the user's consents and grants together. */
   async function listWithoutNames(user: User): Promise<ApplicationWithoutName[]> {
@@ -55,7 +59,7 @@ export function createApplications({ database, clients, consents, clientsOf, rev
 
   const name = async (one: ApplicationWithoutName): Promise<Application> => ({
     ...one,
-    name: await nameOf(one.clientId),
+    ...(await lookOf(one.clientId)),
   });
 
   return {

@@ -9,7 +9,14 @@ import type { App, Request } from '../../../web/types.ts';
 import { readTable, textOfRow } from './claim-form.ts';
 import { longestTable } from './claim-rules.ts';
 import { claimsView } from './claims-view.ts';
-import { administrationOf, claimRow, clientParams, freshly, type Parts, requireOwnRights } from './clients.routes.ts';
+import {
+  administrationOf,
+  type ClientParts,
+  claimRow,
+  clientParams,
+  freshly,
+  requireOwnRights,
+} from './clients.routes.ts';
 import { previewClaims } from './preview-claims.ts';
 
 const claimsFields = {
@@ -57,7 +64,7 @@ const tableSchema = object('The claims', {
 });
 
 /** Adds the page with the claims of a client, which shows what the client would learn of a user before anything is saved. */
-export function addClientClaims(app: App, parts: Parts): void {
+export function addClientClaims(app: App, parts: ClientParts): void {
   const previewOf = async (request: Request, table: Parameters<typeof previewClaims>[3], named = '') => {
     const client = await requireOwnRights(parts, request);
     const user = named.trim();

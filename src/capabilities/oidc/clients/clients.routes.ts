@@ -20,7 +20,7 @@ import { fields, newFields, readSettings, secretFields, secretNameFields, values
 import { hasKeys } from './client-keys.ts';
 import { mostSecrets } from './client-secrets.ts';
 import { type Client, type Clients, defaultSettings, withChanges } from './clients.ts';
-import { describeClient } from './describe-client.ts';
+import { describeClient, pictureText } from './describe-client.ts';
 import type { PreviewParts } from './preview-claims.ts';
 import {
   changeView,
@@ -47,11 +47,11 @@ const noSuchSecret: Answer = {
   detail: 'The client has no secret with that name',
 };
 
-const page = '/admin/clients';
+export const page = '/admin/clients';
 export const clientParams = { id: { description: 'The `client_id`', examples: [exampleId] } };
 const config = { signedIn: true, scope: 'clients:write', machines: true } as const;
 export const freshly = (
-  title: 'add' | 'change' | 'setClaims' | 'addSecret' | 'removeSecret' | 'rotate' | 'remove',
+  title: 'add' | 'change' | 'setClaims' | 'picture' | 'addSecret' | 'removeSecret' | 'rotate' | 'remove',
 ) => ({
   ...config,
   freshProof: { page: ({ admin }: Words) => admin.clients[title] },
@@ -116,6 +116,7 @@ const clientFields = {
     object('A secret', { name: text('first'), created_at: time, expires_at: orNull(time), last_used_at: orNull(time) }),
     'Its secrets, without their texts. A public client has none',
   ),
+  picture: { ...orNull(pictureText), description: 'Users see it beside the name. Null for a client without one' },
   created_at: time,
 };
 const actionsField = listOf(
@@ -138,7 +139,7 @@ const secret = {
 };
 
 /** The actions on a client, as the last part of their addresses. */
-const actions = ['change', 'claims', 'add-secret', 'remove-secret', 'rotate-secret', 'remove'];
+const actions = ['change', 'claims', 'picture', 'add-secret', 'remove-secret', 'rotate-secret', 'remove'];
 
 /** A client with keys has no use for a new secret. */
 const mayHave = (action: string, client: Client) =>
@@ -156,11 +157,11 @@ function isOffered(action: string, client: Client): boolean {
 const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
   names.map((name) => ({ name, held: holds(signedIn, { groups: [name], scopes: [] }) }));
 
-export type Parts = () => ClientRouteParts;
+export type ClientParts = () => ClientRouteParts;
 
 type ServerOptions = Pick<FlowOptions, 'publicOrigins'>;
 
-export const administrationOf = (parts: Parts, request: Request) =>
+export const administrationOf = (parts: ClientParts, request: Request) =>
   parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
 
 /** Returns the addresses of this server that an application needs. */
@@ -169,26 +170,26 @@ function describeServer({ publicOrigins }: ServerOptions) {
   return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
 }
 
-async function requireClient(parts: Parts, request: Request): Promise<Client> {
+async function requireClient(parts: ClientParts, request: Request): Promise<Client> {
   const client = await parts().clients.find((request.params as { readonly id: string }).id);
   if (client === undefined || !sees(signedInOf(request), rightsOfClient(client))) throw new Refusal(noSuchClient);
   return client;
 }
 
 /** Finds a client whose rights the user holds. The change checks the rights again. */
-export async function requireOwnRights(parts: Parts, request: Request): Promise<Client> {
+export async function requireOwnRights(parts: ClientParts, request: Request): Promise<Client> {
   const client = await requireClient(parts, request);
   requireRightsOf(signedInOf(request))(rightsOfClient(client));
   return client;
 }
 
 /** Adds the pages on which administrators add, change and remove the applications that sign their users in here. */
-export function addClients(app: App, parts: Parts, options: ServerOptions): void {
+export function addClients(app: App, parts: ClientParts, options: ServerOptions): void {
   addClientList(app, parts, options);
   addClientPages(app, parts, options);
 }
 
-function addClientList(app: App, parts: Parts, options: ServerOptions): void {
+function addClientList(app: App, parts: ClientParts, options: ServerOptions): void {
   addAction(app, [page, '/api/admin/clients'], {
     method: 'GET',
     summary: 'Clients',
@@ -244,7 +245,7 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
   });
 }
 
-function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
+function addClientPages(app: App, parts: ClientParts, options: ServerOptions): void {
   addAction(app, [`${page}/:id`, '/api/admin/clients/:id'], {
     method: 'GET',
     summary: 'A client',

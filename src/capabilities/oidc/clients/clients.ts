@@ -13,9 +13,9 @@ import type { UsableKey } from '../keys/foreign-keys.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 import type { Machine } from '../machines/machine.ts';
 import type { Trust } from '../machines/trust.ts';
-import { hasKeys } from './client-keys.ts';
 import type { Picture } from '../pictures/read-picture.ts';
 import { replacePicture } from '../pictures/stored-pictures.ts';
+import { hasKeys } from './client-keys.ts';
 import { type ClientSecret, createClientSecret, firstSecret, readSecrets, withUse } from './client-secrets.ts';
 
 /**

@@ -1,5 +1,10 @@
+import { text } from '../../../web/openapi/responses.ts';
+import { pictureAddress, picturePath } from '../pictures/stored-pictures.ts';
 import type { Resource } from '../resources/resources.ts';
 import { type Client, signsUsersIn } from './clients.ts';
+
+/** The address of a picture, in the API. */
+export const pictureText = text(`${picturePath}/${'x'.repeat(43)}`, 'The address of its picture at this server');
 
 /** Describes a client for administrators, on pages, in the API and in commands. */
 export const describeClient = ({ id, name, secrets, createdAt, ...client }: Client) => ({
@@ -42,6 +47,7 @@ export const describeClient = ({ id, name, secrets, createdAt, ...client }: Clie
     expires_at: timeOf(secret.expiresAt),
     last_used_at: timeOf(secret.lastUsedAt),
   })),
+  picture: pictureAddress(client.picture) ?? null,
   created_at: createdAt.toISOString(),
 });
 

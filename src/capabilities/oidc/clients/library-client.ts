@@ -12,6 +12,7 @@ export interface ProviderClient {
   readonly secondFactor?: unknown;
   readonly pkce?: unknown;
   readonly claims?: unknown;
+  readonly picture?: unknown;
   /** The address of a resource that asks about its tokens. Undefined for an application. */
   readonly api?: unknown;
   readonly tokenEndpointAuthMethod?: string | undefined;

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { domainToUnicode } from 'node:url';
 import { mixesScripts } from '../../../ground/text/scripts.ts';
 import { tableOf } from '../claim-table.ts';
+import { pictureAddress } from '../pictures/stored-pictures.ts';
 import { versionOf } from '../sign-in/give-consent.ts';
 import { type RequestedScopes, requestedOf } from '../sign-in/requested-scopes.ts';
 import { isDocumentClient, outlivesSession, type ProviderClient } from './library-client.ts';
@@ -11,6 +12,8 @@ import { isNativeAddress } from './uri-rules.ts';
 export interface ShownApplication {
   /** The name that an administrator gave it, or that its metadata document gives. */
   readonly name: string;
+  /** The address of its picture at this server. Undefined if an administrator gave it none, and for a metadata document. */
+  readonly picture: string | undefined;
   /** The host of the metadata document, in ASCII. Undefined if an administrator added the application. */
   readonly documentHost: string | undefined;
   /** True if the name or a host of the application mixes letters of several scripts, and may imitate another one. */
@@ -41,6 +44,10 @@ export const showApplication = (
   address: unknown,
 ): ShownApplication => ({
   name: client.clientName ?? new URL(client.clientId).host,
+  picture:
+    typeof client.picture === 'string' && !isDocumentClient(client.clientId)
+      ? pictureAddress(client.picture)
+      : undefined,
   documentHost: isDocumentClient(client.clientId) ? new URL(client.clientId).host : undefined,
   isMixed: mixesScripts([client.clientName, unicodeHostOf(client.clientId), unicodeHostOf(address)].join(' ')),
   host: typeof address === 'string' ? new URL(address).host || new URL(address).protocol : undefined,

@@ -68,11 +68,14 @@ interface ClientAnswer extends Client, Server {
   readonly void_grant: boolean;
 }
 
-function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, adminPages, timeOf }: Page) {
+function describeClientPage(client: ClientAnswer, page: Page) {
+  const { adminPages, timeOf } = page;
+  const { admin, tokens } = page.words;
   const { clients: words } = admin;
   const titles = {
     change: words.change,
     claims: words.setClaims,
+    picture: words.picture,
     'add-secret': words.addSecret,
     'rotate-secret': words.rotate,
     remove: words.remove,
@@ -87,6 +90,7 @@ function describeClientPage(client: ClientAnswer, { words: { admin, tokens }, ad
   return {
     ...client,
     here: addressOf(client),
+    shownPicture: client.picture === null ? undefined : page.pictureOf(client.name, client.picture),
     warning: client.void_grant
       ? words.voidGrant
       : client.public || client.pkce === 'nonce'
@@ -245,6 +249,7 @@ interface Applications extends Listed {
   readonly applications: readonly {
     readonly client_id: string;
     readonly name: string;
+    readonly picture: string | null;
     readonly scope: string;
     readonly since: string;
   }[];
@@ -252,8 +257,9 @@ interface Applications extends Listed {
 
 const describeApplications = ({ applications, ...list }: Applications, page: Page) => ({
   ...list,
-  applications: applications.map(({ scope, ...application }) => ({
+  applications: applications.map(({ scope, picture, ...application }) => ({
     ...application,
+    picture: page.pictureOf(application.name, picture),
     scopes:
       scope
         .split(' ')

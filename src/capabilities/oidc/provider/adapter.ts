@@ -63,6 +63,7 @@ const metadataOf = (client: Client, keys: readonly UsableKey[]): ClientMetadata 
   machine: client.machine,
   trusts: client.trusts,
   claims: client.claims,
+  picture: client.picture,
 });
 
 const grantTypesOf = ({ redirectUris, device, machine }: Client): string[] =>

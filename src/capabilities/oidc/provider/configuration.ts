@@ -51,7 +51,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none', 'private_key_jwt'],
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
     extraClientMetadata: {
-      properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets', 'machine', 'trusts', 'claims'],
+      properties: ['own', 'groups', 'secondFactor', 'pkce', 'api', 'secrets', 'machine', 'trusts', 'claims', 'picture'],
     },
     enabledJWA: {
       idTokenSigningAlgValues: [...signatures],

@@ -25,9 +25,11 @@ interface DeviceRequest {
 function applicationOf(shown: ShownApplication, page: Page, { asked_at, asked_from }: DeviceRequest = {}) {
   const { oidc, account } = page.words;
   const { consent, device } = oidc;
-  const { documentHost, name, host, isMixed } = shown;
+  const { documentHost, name, host, isMixed, picture } = shown;
   return {
     ...{ words: { consent, device, account }, name, host, isMixed, documentHost, asked_from },
+    // The first letter of a stranger's host would look like a picture that the operator chose.
+    picture: documentHost === undefined ? page.pictureOf(name, picture) : undefined,
     asker: documentHost ?? consent.byOperator,
     nameLabel: documentHost ? consent.ownName : consent.name,
     askedAt: asked_at ? page.timeOf('{time}', asked_at) : undefined,

@@ -30,7 +30,7 @@ test('a user sees the applications that were let in, and takes that back', async
   const listed = (await get('/api/account/applications')).json().applications;
   assert.deepEqual(
     listed.map(({ since: _, ...one }: { readonly since: string }) => one),
-    [{ client_id: client.id, name: 'Wiki', scope: 'openid email files:read' }],
+    [{ client_id: client.id, name: 'Wiki', picture: null, scope: 'openid email files:read' }],
   );
   const { body } = await get('/account/applications');
   assert.match(body, /Who you are, Your email address, files:read/);

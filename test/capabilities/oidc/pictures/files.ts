@@ -28,13 +28,16 @@ export function headerOf(
 export const pixels = (bytes: number): Part => ['IDAT', deflateSync(Buffer.alloc(bytes))];
 export const end: Part = ['IEND', Buffer.alloc(0)];
 
-/** A square PNG of one colour. @param brightness makes one picture differ from another one */
-export const square = (side: number, brightness = 0): Buffer =>
-  pngOf(
-    headerOf(side, side, [8, 0, 0]),
-    ['IDAT', deflateSync(Buffer.concat(Array(side).fill(Buffer.from([0, ...Array(side).fill(brightness)]))))],
-    end,
-  );
+/** A square PNG of grey. @param brightness of each pixel, by its place, or of all */
+export function square(side: number, brightness: number | ((place: number) => number) = 0): Buffer {
+  const rows = Array.from({ length: side }, (_, row) => [
+    0,
+    ...Array.from({ length: side }, (_, column) =>
+      typeof brightness === 'number' ? brightness : brightness(row * side + column),
+    ),
+  ]);
+  return pngOf(headerOf(side, side, [8, 0, 0]), ['IDAT', deflateSync(Buffer.from(rows.flat()))], end);
+}
 
 /** Chunks of the RIFF format. @param length said of the file, in place of the real one */
 export function webpOf(parts: readonly Part[], length?: number): Buffer {
