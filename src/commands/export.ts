@@ -1,8 +1,11 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Client } from '../capabilities/oidc/clients/clients.ts';
 import { describeClient, isUnusable } from '../capabilities/oidc/clients/describe-client.ts';
 import { createIsGranted } from '../capabilities/oidc/machines/find-machine.ts';
 import type { Trust } from '../capabilities/oidc/machines/trust.ts';
+import { typeOfPicture } from '../capabilities/oidc/pictures/read-picture.ts';
 import type { Services } from '../compose.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { printable } from '../ground/text/printable.ts';
@@ -23,22 +26,28 @@ import { mostUsers } from './apply/schema.ts';
 interface ExportOptions {
   readonly name: string;
   readonly users?: boolean;
+  /** The folder for the pictures of clients. */
+  readonly pictures?: string;
 }
 
 /** Prints a file for `janua apply`. An empty server to which it is applied prints the same file again. */
-export const exportFile = ({ name, users: withUsers = false }: ExportOptions) =>
+export const exportFile = ({ name, users: withUsers = false, pictures }: ExportOptions) =>
   administer('janua export', async (services, caller) => {
     const users = withUsers ? await usersOf(services) : [];
     if (withUsers) await services.audit.record({ kind: 'users-exported', caller });
-    const lists = { ...(await objectsOf(services)), users };
+    const lists = { ...(await objectsOf(services, pictures)), users };
     const filled = Object.entries(lists).filter(([, list]) => list.length > 0);
     return stringify({ name, ...Object.fromEntries(filled) }, { lineWidth: 0 }).trimEnd();
   });
 
-async function objectsOf({ groups, clients, resources, users, claims }: Services) {
+async function objectsOf(
+  { groups, clients, resources, users, claims, findPicture }: Services,
+  folder: string | undefined,
+) {
   // A former program could not be added elsewhere.
   const usable = (await clients.list()).filter((client) => !isUnusable(describeClient(client)));
   const granted = await withoutEnded(usable, users);
+  const pictures = await writePictures(granted, folder, findPicture);
   const ofGroups = await claims.findOfAllGroups();
   return {
     groups: inOrder(
@@ -52,8 +61,13 @@ async function objectsOf({ groups, clients, resources, users, claims }: Services
       'client_id',
       granted.map((client) => {
         const isPublic = isPublicClient(client);
-        const { granted_by: _, ...document } = clientDocument(client, isPublic);
-        return { client_id: client.id, ...unlike(newClientDocument({ isPublic: false }), document) };
+        const { granted_by: _, picture_file: __, ...document } = clientDocument(client, isPublic);
+        const file = pictures.get(client.id);
+        return {
+          client_id: client.id,
+          ...unlike(newClientDocument({ isPublic: false }), document),
+          ...(file !== undefined && { picture_file: file }),
+        };
       }),
     ),
     resources: inOrder(
@@ -94,6 +108,30 @@ async function withoutEnded(
       `Left out, because the administrator who granted it is none any more: ${leftOut.map(printable).join(', ')}.\n`,
     );
   return granted;
+}
+
+/** Writes the pictures of clients into a folder. Returns the files by the ids of the clients. Without a folder, says what is left out. */
+async function writePictures(
+  clients: readonly Client[],
+  folder: string | undefined,
+  findPicture: Services['findPicture'],
+): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>();
+  const pictured = clients.filter(({ picture }) => picture !== undefined);
+  if (folder === undefined) {
+    if (pictured.length > 0)
+      process.stderr.write(`Left out: the pictures of ${pictured.length} clients. To bring them: --pictures FOLDER\n`);
+    return files;
+  }
+  mkdirSync(folder, { recursive: true });
+  for (const { id, picture = '' } of pictured) {
+    const bytes = await findPicture(picture);
+    if (bytes === undefined) continue;
+    const file = join(folder, `${id}.${typeOfPicture(bytes) === 'image/png' ? 'png' : 'webp'}`);
+    writeFileSync(file, bytes);
+    files.set(id, file);
+  }
+  return files;
 }
 
 /** Returns the fields that differ from those of a new object. */

@@ -155,6 +155,7 @@ function addFile(program: Command): void {
     .requiredOption('--apply', 'in the format of `apply`')
     .option('--name <name>', 'the name of the file', 'janua')
     .option('--users', 'also the users, without passwords')
+    .option('--pictures <folder>', 'also the pictures of clients, as files in this folder')
     .action(from(() => import('./export.ts'), 'exportFile'));
 }
 
