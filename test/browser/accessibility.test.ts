@@ -188,6 +188,7 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
   const pages = [
     '?state=changed',
     '/change',
+    '/picture',
     '/add-secret',
     '/remove-secret?name=first',
     '/rotate-secret',
