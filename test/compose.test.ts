@@ -194,7 +194,7 @@ test("a database account that may only read a team's table is enough to sign use
     );
     await execute(`grant select on people, janua_keys, janua_migrations to ${account}`);
     await execute(`grant select, insert, update, delete on janua_sessions, janua_failures, janua_leases to ${account}`);
-    await execute(`grant select, insert, delete on janua_audit, janua_tokens to ${account}`);
+    await execute(`grant select, insert, delete on janua_audit, janua_tokens, janua_pictures to ${account}`);
     await execute(`grant select, insert on janua_handles to ${account}`);
     await execute(
       `grant select, insert, update, delete on janua_mails, janua_notices, janua_counts, janua_times to ${account}`,
