@@ -1,4 +1,4 @@
-import { basic, type machines } from '../../core/users/scopes.ts';
+import { basic, type machines, wordsOfRules } from '../../core/users/scopes.ts';
 
 /** Opens a part of an application to users in one of the groups. */
 export interface Rule {
@@ -22,9 +22,9 @@ export function createFindBarrier(rules: readonly Rule[]): FindBarrier {
   return (origin, uri, groups) => findDeciding(rules, origin, uri).find((rule) => !hasGroupOf(rule, groups));
 }
 
-/** Tells whether one of the user's groups is in the rule. A group that has the name of `basic` does not count. */
+/** Tells whether one of the user's groups is in the rule. A group that has the name of a word of rules does not count. */
 const hasGroupOf = (rule: Rule, groups: readonly string[]): boolean =>
-  rule.groups.some((group) => group !== basic && groups.includes(group));
+  rule.groups.some((group) => !wordsOfRules.includes(group) && groups.includes(group));
 
 /** Returns the function that tells whether a user may make tokens for a host: a rule takes them there from a group of the user. */
 export const createTakesTokens =

@@ -113,10 +113,10 @@ describe('a rule for an application or a path', () => {
     for (const path of plainPaths) assert.equal(mayOpen(path, 'staff'), true, path);
   });
 
-  test('takes `basic` for no group, although a table of a team may have a group of that name', () => {
-    const withBasic = [parseForwardRule(`${app}=staff|basic`) ?? assert.fail()];
-    const find = createFindBarrier(withBasic);
-    assert.equal(find(app, '/', ['basic']), withBasic[0]);
+  test('takes its words for no groups, although a table of a team may have groups of these names', () => {
+    const withWords = [parseForwardRule(`${app}=staff|basic|machines`) ?? assert.fail()];
+    const find = createFindBarrier(withWords);
+    assert.equal(find(app, '/', ['basic', 'machines']), withWords[0]);
     assert.equal(find(app, '/', ['staff']), undefined);
   });
 
