@@ -61,7 +61,12 @@ async function objectsOf(
       'client_id',
       granted.map((client) => {
         const isPublic = isPublicClient(client);
-        const { granted_by: _, picture_file: __, ...document } = clientDocument(client, isPublic);
+        const {
+          granted_by: _,
+          trusts_granted_by: __,
+          picture_file: ___,
+          ...document
+        } = clientDocument(client, isPublic);
         const file = pictures.get(client.id);
         return {
           client_id: client.id,

@@ -55,9 +55,13 @@ function fieldsOf(client: ClientSettings, isPublic: boolean): ObjectDocument {
   );
 }
 
+/** Has no entry for what the operator has granted. */
 function grantOf({ machine, trusts }: Pick<ClientSettings, 'machine' | 'trusts'>): ObjectDocument {
-  const granted_by = [machine, ...trusts].find((grant) => grant?.grantedBy !== undefined)?.grantedBy;
-  return granted_by === undefined ? {} : { granted_by };
+  const trustsGrantedBy = [...new Set(trusts.flatMap(({ grantedBy }) => grantedBy ?? []))];
+  return {
+    ...(machine?.grantedBy !== undefined && { granted_by: machine.grantedBy }),
+    ...(trustsGrantedBy.length > 0 && { trusts_granted_by: trustsGrantedBy }),
+  };
 }
 
 /** A file names the file of a picture. Its hash tells whether the stored one differs. */

@@ -376,6 +376,18 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.equal((await robot.read()).machine.grantedBy, undefined);
     });
 
+    test('a program is allowed by the operator, although an administrator gave it trusts beside the file', async () => {
+      await using server = await openApply(engine);
+      assert.equal((await server.apply(whole)).code, 0);
+      await using robot = await openRobot(server.env.DATABASE_URL);
+      await robot.write({ machine: 'ben', trusts: ['ben', 'ben'] });
+      const file = whole.replace(/\n {4}trusts: .*/, '');
+      assert.match((await server.apply(file)).stdout, /^~ client robot\n {4}granted_by: "ben" -> none\n/);
+      const { machine, trusts } = await robot.read();
+      assert.deepEqual([machine.grantedBy, trusts[0].grantedBy], [undefined, 'ben']);
+      assert.equal((await server.apply(file)).stdout, 'No changes.\n');
+    });
+
     test('what an administrator allowed beside the file is not allowed by it', async () => {
       await using server = await openApply(engine);
       const file = whole.replace(/\n {4}may: .*/, '');
