@@ -49,9 +49,11 @@ async function findObstacle(
   userId: string | undefined,
   { services }: Making,
 ): Promise<string | undefined> {
+  const findOwner = async (name: string) =>
+    (await services.findUserIdOfSubject(name)) ?? (await findHandleOwner(canonicalUsername(name), services.database));
   const owners = [
-    { name: `handle ${handle}`, id: handle === '' ? undefined : await findHandleOwner(handle, services.database) },
-    { name: `sub ${sub}`, id: sub === '' ? undefined : await services.findUserIdOfSubject(sub) },
+    { name: `handle ${handle}`, id: handle === '' ? undefined : await findOwner(handle) },
+    { name: `sub ${sub}`, id: sub === '' ? undefined : await findOwner(sub) },
   ];
   const taken = owners.find(({ id }) => id !== undefined && id !== userId);
   if (taken?.id === undefined) return undefined;

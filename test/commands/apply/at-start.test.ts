@@ -136,8 +136,10 @@ test('a start leaves out a user whose handle or sub is another account’s, and 
   for (const [names, taken] of [
     [both, 'handle ann'],
     ['sub: sub-of-ann', 'sub sub-of-ann'],
+    ['sub: Ann', 'sub Ann'],
+    ['handle: sub-of-ann', 'handle sub-of-ann'],
   ] as const)
-    assert.deepEqual(await start('anna@example.com', names, `living-${taken.slice(0, 3)}`), [
+    assert.deepEqual(await start('anna@example.com', names, `living-${taken.replace(' ', '-').toLowerCase()}`), [
       `not applied: user anna@example.com: The ${taken} is that of ann@example.com. If this is the same person, change the address in the file.`,
     ]);
   assert.doesNotMatch((await server.workplace.run(['users', 'list'])).stdout, /anna@/);
