@@ -200,7 +200,7 @@ export function composeOidc(options: OidcOptions) {
     if ((await clients.find(subject)) !== undefined || (await resources.findCredentials(subject)) !== undefined)
       throw new ChangeRefused(`The sub ${subject} is the id of a client.`);
     await options.holdAny(user.id, async (held) => {
-      const owner = await findHandleOwner(subject, held.db);
+      const owner = await findHandleOwner(canonicalUsername(subject), held.db);
       if (owner !== undefined && owner !== user.id)
         throw new ChangeRefused(`The sub ${subject} is the handle of another user, or was.`);
       await subjects.give(held, subject);

@@ -128,7 +128,7 @@ export async function findTakenHandles(
 ): Promise<ReadonlySet<string | undefined>> {
   const given = await findHandleOwners(handles, db);
   const names = await findNames(handles, db);
-  const ids = new Set(clients.map(({ id }) => id));
+  const ids = new Set(clients.map(({ id }) => canonicalUsername(id)));
   return new Set(handles.filter((handle) => given.has(handle) || names.has(handle) || ids.has(handle)));
 }
 
@@ -149,6 +149,6 @@ export interface NameParts {
 export async function requireFreeHandle(handle: string, { users, listClients }: NameParts): Promise<void> {
   const named = await users.findCandidate(handle);
   const isOther = named !== undefined && named.account?.user.handle !== handle;
-  const isClient = (await listClients()).some(({ id }) => id === handle);
+  const isClient = (await listClients()).some(({ id }) => canonicalUsername(id) === handle);
   if (isOther || isClient) throw handleTaken();
 }

@@ -78,7 +78,7 @@ test('a handle that names someone or something else is refused', async () => {
   await give('alice', aliceId);
   const { client } = await services.clientAdministration.addClient(wiki);
   const { database } = services;
-  const clientId = 'abcdefghijklmnopqrstuv';
+  const clientId = 'Abcdefghijklmnopqrstuv';
   await database.updateTable('janua_clients').set({ id: clientId }).where('id', '=', client.id).execute();
   await services.giveSubject({ id: aliceId }, 'sub-42');
   await services.giveSubject({ id: annId }, 'sub-of-ann');
@@ -88,7 +88,7 @@ test('a handle that names someone or something else is refused', async () => {
   // The names of clients are read once a second.
   pass(1000);
   const refused = {
-    [taken]: ['alice', clientId, 'user-42', 'sub-42', 'left'],
+    [taken]: ['alice', clientId.toLowerCase(), 'user-42', 'sub-42', 'left'],
     [malformed]: ['admin', 'a', '-ann', 'ann@example', 'аnn'],
   };
   for (const [detail, handles] of Object.entries(refused))
@@ -102,7 +102,8 @@ test('a handle is no id of a client and no sub of another user, even once its ac
   for (const handle of ['former', 'present']) await give(handle, aliceId);
   for (const handle of ['former', 'present']) {
     await assert.rejects(services.clientAdministration.addClient({ ...wiki, id: handle }), /is taken/);
-    await assert.rejects(services.giveSubject({ id: annId }, handle), /is the handle of another user, or was/);
+    for (const sub of [handle, handle.toUpperCase()])
+      await assert.rejects(services.giveSubject({ id: annId }, sub), /is the handle of another user, or was/);
   }
   await services.giveSubject({ id: aliceId }, 'former');
   assert.equal(await services.findSubject({ id: aliceId }), 'former');
