@@ -32,6 +32,7 @@ import {
   type ClientSettings,
   type Clients,
   defaultSettings,
+  isProgram,
   type NewClient,
   withChanges,
 } from './clients.ts';
@@ -60,18 +61,17 @@ export interface ClientAdministrationOptions {
  * Returns the rights that an administrator needs to change the client: the groups whose members alone may use it. No client holds scopes of
  * Janua.
  */
-export const rightsOfClient = ({
-  groups,
-  own,
-  pkce,
-  machine,
-}: Pick<ClientSettings, 'groups' | 'own' | 'pkce' | 'machine'>): Rights => ({
+export function rightsOfClient(client: ClientSettings): Rights {
+  const { groups, own, pkce } = client;
   // Only members of `admins` decide what a program may do, and no token that carries only some of their scopes.
-  groups: machine === undefined ? groups : [...groups, admins],
-  scopes: machine === undefined ? [] : Object.keys(ownScopes),
-  addedBy: null,
-  isTrusted: own || pkce === 'optional',
-});
+  const ofProgram = isProgram(client);
+  return {
+    groups: ofProgram ? [...groups, admins] : groups,
+    scopes: ofProgram ? Object.keys(ownScopes) : [],
+    addedBy: null,
+    isTrusted: own || pkce === 'optional',
+  };
+}
 
 /** The last part of the address of a page. The page of a client with this id could not be opened. */
 const pageToAdd = 'add';
@@ -218,7 +218,8 @@ export function createClientAdministration(
       });
       if (changed === undefined) throw noSuchClient();
       // Tokens are worth nothing without the grant. Another grant must not bring them back.
-      const isLess = (client.machine && !changed.machine) || client.trusts.some((trust) => !has(changed.trusts, trust));
+      const isNoMore = changed.machine === undefined && (isProgram(client) || isProgram(changed));
+      const isLess = isNoMore || client.trusts.some((trust) => !has(changed.trusts, trust));
       if (isLess) await endGrantsOf(id);
       return changed;
     },

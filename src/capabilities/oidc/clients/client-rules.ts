@@ -8,7 +8,7 @@ import { providerScopes } from '../sign-in/requested-scopes.ts';
 import { findTableFaults } from './claim-rules.ts';
 import { hasKeys } from './client-keys.ts';
 import { longestDays, type NewSecret } from './client-secrets.ts';
-import { type ClientSettings, type NewClient, signsUsersIn } from './clients.ts';
+import { type ClientSettings, isProgram, type NewClient, signsUsersIn } from './clients.ts';
 import { mayOmitNonce } from './library-client.ts';
 import { findRedirectFault, isBackchannelUri, isPage, isResourceUri } from './uri-rules.ts';
 
@@ -65,6 +65,10 @@ export function findClientFaults(client: NewClient, rules: ClientRules, before?:
       values: { name: printable(unknownGroup.slice(0, 64)) },
     },
     ...findMachineFaults(client, groups),
+    // Its secrets may be in the hands of administrators who may do less than the program.
+    machine !== undefined &&
+      before !== undefined &&
+      !isProgram(before) && { field: 'machine_scopes', code: 'not-of-application' },
     ...findTrustFaults(client, rules),
     client.claims.length > 0 && machine !== undefined && { field: 'claims', code: 'not-of-program' },
     ...findTableFaults(client.claims, groups, before?.claims),

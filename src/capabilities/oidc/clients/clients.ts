@@ -116,6 +116,10 @@ const isEmpty = (part: object): boolean => Object.keys(part).length === 0;
 export const signsUsersIn = ({ redirectUris, device }: Pick<ClientSettings, 'redirectUris' | 'device'>): boolean =>
   redirectUris.length > 0 || device;
 
+/** Tells whether the client is a program, or was: its secrets would be those of a program again, once it has a grant again. */
+export const isProgram = (client: Pick<ClientSettings, 'redirectUris' | 'device' | 'machine'>): boolean =>
+  client.machine !== undefined || !signsUsersIn(client);
+
 /** An application that signs its users in here, or a program that acts as itself. */
 export interface Client extends ClientSettings {
   /** The `client_id`: random, or given when the client was added. */

@@ -300,13 +300,7 @@ for (const stores of choices)
       );
       const change = (id: string, body: object) => send(token, 'POST', `/api/admin/clients/${id}/change`, body);
       assert.equal((await change(guarded, { name: 'Notes' })).status, 200);
-      for (const body of [
-        { groups: [] },
-        { groups: ['finance'] },
-        { own: true },
-        { pkce: 'optional' },
-        { machine: true, machine_scopes: ['users:read'], within: ['staff'], redirect_uris: [] },
-      ])
+      for (const body of [{ groups: [] }, { groups: ['finance'] }, { own: true }, { pkce: 'optional' }])
         assert.equal((await change(guarded, body)).status, 403, JSON.stringify(body));
       assert.equal((await send(token, 'POST', `/api/admin/clients/${guarded}/add-secret`, { name: 'ci' })).status, 201);
       for (const id of others)
@@ -502,11 +496,15 @@ for (const stores of choices)
       const fields = { name: 'HR', machine_scopes: 'users:read', within: 'staff' };
       assert.equal((await server.janua.post('/api/admin/clients/add', fields, clerk)).statusCode, 403);
       const { id } = await addProgram();
-      for (const action of ['change', 'add-secret', 'rotate-secret', 'remove'])
-        assert.equal(
-          (await server.janua.post(`/api/admin/clients/${id}/${action}`, { name: 'x' }, clerk)).statusCode,
-          403,
-        );
+      const chief = await signIn(ids.chief);
+      const here = `/api/admin/clients/${id}`;
+      // A secret of a former program would count again once the program is granted anew.
+      for (const isFormer of [false, true]) {
+        if (isFormer)
+          assert.equal((await server.janua.post(`${here}/change`, { machine: false }, chief)).statusCode, 200);
+        for (const action of ['change', 'add-secret', 'rotate-secret', 'remove'])
+          assert.equal((await server.janua.post(`${here}/${action}`, { name: 'x' }, clerk)).statusCode, 403, action);
+      }
       const member = { username: 'limited@example.com', firstName: 'L', lastName: 'M', password };
       await server.janua.services.administration.add({ ...member, groups: [admins] });
       const login = { username: member.username, password, scope: 'clients:write' };
@@ -544,6 +542,15 @@ for (const stores of choices)
       const empty = { machine_scopes: [], within: [], may: [] };
       const kept = await server.janua.post(`/api/admin/clients/${clientId}/change`, empty, chief);
       assert.equal(kept.statusCode, 200, 'empty lists leave an application as it is');
+    });
+
+    test('was never an application, whose secrets others may have', async () => {
+      const { clientId } = await server.addApplication();
+      const granted = { machine: true, machine_scopes: ['users:read'], within: ['staff'], redirect_uris: [] };
+      const chief = await signIn(ids.chief);
+      const answer = await server.janua.post(`/api/admin/clients/${clientId}/change`, granted, chief);
+      assert.equal(answer.statusCode, 422);
+      assert.match(answer.body, /An application can’t become a program/);
     });
 
     for (const way of ['API', 'page'])
