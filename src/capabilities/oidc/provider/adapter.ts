@@ -109,6 +109,12 @@ async function findKeysOf({ id, name, jwks, jwksUri }: Client, findKeysAt: FindP
   }
 }
 
+/** Returns the token that the current request exchanges for another one. */
+function findSubjectToken(): string | undefined {
+  const { route, params } = Provider.ctx?.oidc ?? {};
+  return route === 'token' && params?.grant_type === exchangeGrant ? String(params.subject_token) : undefined;
+}
+
 type Write = () => Promise<void>;
 
 /** The delayed writes of token requests, by the library's contexts of the requests. */
@@ -175,7 +181,8 @@ export function adapterOf(model: string, options: AdapterOptions) {
       // The request is not stored if the browser carries it in an address (`createReturnAddress`): without a session, or on the way to a
       // sign-up.
       if (model === 'Interaction' && (payload.session === undefined || isSignUp(payload))) return;
-      await put(() => run(() => upsert(id, payload, seconds)));
+      const subject = findSubjectToken();
+      await put(() => run(() => upsert(id, payload, seconds, subject)));
     },
     async find(id: string) {
       const polls = model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token';

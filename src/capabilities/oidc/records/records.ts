@@ -161,8 +161,11 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
 
   /** Returns the methods that the library expects, for the records of one kind. */
   const of = (model: string) => ({
-    /** @throws {AlreadyUsed} if its grant was revoked meanwhile */
-    async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
+    /**
+     * @param subject the token that is exchanged for the new one (RFC 8693)
+     * @throws {AlreadyUsed} if its grant, or the subject, was revoked meanwhile
+     */
+    async upsert(id: string, payload: Payload, seconds: number, subject?: string): Promise<void> {
       const { jti: _, userCode, grantId, accountId, clientId, party: __, ...rest } = payload;
       const grantKey = typeof grantId === 'string' && model !== 'Interaction' ? keyOf('Grant', grantId) : null;
       const isGrant = model === 'Grant';
@@ -198,7 +201,9 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       if (row.user_id) await grants.limitGrants(row.user_id);
       if (grantKey === null || !kindsWithoutUpdate.has(model)) return;
       const [grant] = await grants.findGrant(grantKey, model);
-      if (grant === undefined) {
+      // A revocation deletes the subject first, and then those of its grant that there are: it may have missed the new one.
+      const isRevoked = subject !== undefined && (await findRow(keyOf(model, subject))).length === 0;
+      if (grant === undefined || isRevoked) {
         await database.deleteFrom(table).where('id', '=', row.id).execute();
         throw new AlreadyUsed();
       }

@@ -83,6 +83,20 @@ test('a code is taken once, and taking it again revokes its grant', async () => 
   assert.equal(await of('Grant').find('grant'), undefined);
 });
 
+test('a token that is exchanged while its subject is revoked is none', async () => {
+  await using opened = await openMigrated();
+  const { of } = recordsIn(opened);
+  const tokens = of('AccessToken');
+  const exchange = () => tokens.upsert('exchanged', { grantId: 'grant', clientId: 'wiki' }, 60, 'subject');
+  await of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 60);
+  await tokens.upsert('subject', { grantId: 'grant', clientId: 'wiki' }, 60);
+  await exchange();
+  assert.ok(await tokens.find('exchanged'));
+  await tokens.destroy('subject');
+  await assert.rejects(exchange(), AlreadyUsed);
+  assert.equal(await tokens.find('exchanged'), undefined);
+});
+
 test('what lasts without the session ends 30 days after its last use, to within an hour', async () => {
   await using opened = await openMigrated();
   const [hour, day] = [3_600_000, 86_400_000];
