@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { sql } from '../../../../src/ground/database/kysely.ts';
 import { ann } from '../../../janua.ts';
 import { missing } from '../../../servers/missing.ts';
 import type { StoreChoice } from '../../../stores.ts';
@@ -195,4 +196,17 @@ test('a pair is refused that could not work', async () => {
       );
       return true;
     });
+});
+
+test('gives no token if the former one is revoked in the middle', async () => {
+  await using opened = await open();
+  const { database } = opened.server.janua.services;
+  const sent = await opened.tokenOf(await opened.server.addApplication());
+  // The revocation, which deletes the tokens that there are, comes before the new token is stored.
+  const revoke = sql`create trigger revocation before insert on janua_oidc_records when new.model = 'AccessToken'
+    begin delete from janua_oidc_records where model = 'AccessToken'; end`;
+  await revoke.execute(database);
+  assert.equal((await opened.exchange(sent)).error, 'invalid_grant');
+  const tokens = database.selectFrom('janua_oidc_records').select('id').where('model', '=', 'AccessToken');
+  assert.deepEqual(await tokens.execute(), []);
 });
