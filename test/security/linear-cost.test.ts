@@ -210,6 +210,6 @@ test('no request costs more than its length', async (t) => {
   }
   t.diagnostic(`${count} shapes of ${routes.length} routes`);
   assert.deepEqual(found, []);
-  // The import of users, at two addresses, and six OAuth endpoints, which refuse such forms with 400.
-  assert.equal(withFiles, 8);
+  // The import of users and the picture of a client, each at two addresses, and six OAuth endpoints, which refuse such forms with 400.
+  assert.equal(withFiles, 10);
 });
