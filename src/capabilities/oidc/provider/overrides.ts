@@ -68,11 +68,14 @@ export function overrideClients({ Client }: Provider, options: ProviderOptions):
  */
 const proofSeconds = 300;
 
-/** Returns the party for which an assertion or proof counts. A proof beside an access token counts for its user. */
+/**
+ * Returns the party for which an assertion or proof counts. A proof beside an access token counts for the user and the application alone:
+ * no application can use up what others may send.
+ */
 function partyOfUse(clientId: string, options: Pick<ProviderOptions, 'isListed'>): string {
   const { client, entities } = Provider.ctx?.oidc ?? {};
-  const { accountId } = entities?.AccessToken ?? {};
-  if (client === undefined && accountId !== undefined) return `user ${accountId}`;
+  const token = entities?.AccessToken;
+  if (client === undefined && token !== undefined) return `user ${token.accountId} of ${token.clientId}`;
   return partyOfClient({ clientId, tokenEndpointAuthMethod: client?.tokenEndpointAuthMethod }, options);
 }
 

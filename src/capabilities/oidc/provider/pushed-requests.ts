@@ -66,7 +66,7 @@ export function overridePushedRequests(
     async consume(this: Pushed): Promise<void> {
       // No address with this request is valid after that time.
       const end = now() + 2 * waitingSeconds * 1000;
-      const party = `user ${Provider.ctx?.oidc.session?.accountId}`;
+      const party = `requests of user ${Provider.ctx?.oidc.session?.accountId}`;
       const use = await records.useAssertion({ issuer, jti: this.jti, end, party });
       if (use === 'used') throw new errors.InvalidRequestUri('request_uri was already used');
       if (use === 'too-many') throw new errors.TemporarilyUnavailable('too many requests in ten minutes');
