@@ -170,7 +170,7 @@ for (const stores of choices)
       assert.ok(Number(kept.expires_at) >= (seconds() + 590) * 1000, 'it is remembered for as long as it is valid');
     });
 
-    test('proofs count for the client that proves itself, or the network, and with a token for its user', async () => {
+    test('proofs count for the client that proves itself, or the network, and with a token for its user and client', async () => {
       const { database } = server.janua.services;
       const count = async (party: string) => {
         const key = keyOf('assertions', party);
@@ -184,9 +184,8 @@ for (const stores of choices)
       await ask(open, await begin(open), await prove());
       assert.deepEqual([await count(`client ${open.clientId}`), await count('network 127.0.0.1')], [0, before + 1]);
       const { sub = '' } = (await introspect(app, token)) as { sub?: string };
-      const used = await count(`user ${sub}`);
       assert.equal(await userinfo(token, await proveUse(token)), 200);
-      assert.equal(await count(`user ${sub}`), used + 1);
+      assert.equal(await count(`user ${sub} of ${app.clientId}`), 1);
     });
 
     test('a bound token is used with a proof of its key and of itself alone', async () => {
@@ -227,6 +226,18 @@ for (const stores of choices)
       const { refresh_token: former = '' } = await ask(confidential, await begin(confidential), await prove());
       const replaced = await ask(confidential, { grant_type: 'refresh_token', refresh_token: former }, await prove());
       assert.notEqual(replaced.refresh_token, former, 'that of a client with a secret is replaced');
+    });
+
+    test('the refresh token that replaces an unbound one is bound to the key of the proof', async () => {
+      const app = await server.addApplication({ isPublic: true });
+      const { refresh_token: plain = '' } = await ask(app, await begin(app));
+      const renew = async (token: string, proof?: string) =>
+        ask(app, { grant_type: 'refresh_token', refresh_token: token }, proof);
+      const { refresh_token: bound = '', token_type: type } = await renew(plain, await prove());
+      assert.deepEqual([type, bound !== plain], ['DPoP', true]);
+      assert.equal((await renew(bound, await prove({}, other))).error, 'invalid_grant');
+      assert.equal((await renew(bound)).error, 'invalid_grant');
+      assert.equal((await renew(bound, await prove())).refresh_token, bound);
     });
 
     test('a code that names its key is worth nothing with another one, with and without a session', async () => {

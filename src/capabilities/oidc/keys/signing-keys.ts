@@ -48,7 +48,7 @@ export interface LoadedKeys {
 }
 
 /** RFC 7638: the members in the order of their names. */
-function thumbprintOf({ crv, e, kty, n, x, y }: webcrypto.JsonWebKey): string {
+export function thumbprintOf({ crv, e, kty, n, x, y }: webcrypto.JsonWebKey): string {
   return hash('sha256', JSON.stringify(kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y }), 'base64url');
 }
 

@@ -5,7 +5,8 @@ import { acrValues, claimsOfScopes } from '../claims.ts';
 import { codeGrant, findMissingChallenge, mayUse, outlivesSession, refreshGrant } from '../clients/library-client.ts';
 import { isSameOrigin } from '../clients/uri-rules.ts';
 import { clientSignatures } from '../keys/foreign-keys.ts';
-import { signatures } from '../keys/signing-keys.ts';
+import { signatures, thumbprintOf } from '../keys/signing-keys.ts';
+import { readToken } from '../keys/token-parts.ts';
 import { machineTokenSeconds } from '../machines/machine.ts';
 import type { Derive } from '../records/derived-ids.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from '../sign-in/pending-address.ts';
@@ -132,7 +133,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     expiresWithSession: async ({ oidc }, source) => !outlivesSession(oidc.client ?? { clientId: '' }, source.scopes),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed(refreshGrant),
     // A thief of a refresh token that is bound to a key cannot use it (RFC 9700 2.2.2).
-    rotateRefreshToken: ({ oidc }) => oidc.entities.RefreshToken?.jkt === undefined,
+    rotateRefreshToken,
     extraTokenClaims: actorClaims,
     async findAccount(ctx, subject, token) {
       const { oidc } = ctx;
@@ -151,4 +152,17 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
       ctx.body = fault;
     },
   };
+}
+
+/**
+ * Tells whether a refresh token is replaced. Bound ones are not. The successor that a public client gets with a proof is bound, even if the
+ * token from before was not (RFC 9449 5). The library has checked the proof.
+ */
+function rotateRefreshToken(ctx: KoaContextWithOIDC): boolean {
+  const { client, entities } = ctx.oidc;
+  const token = entities.RefreshToken;
+  if (token === undefined || token.jkt !== undefined) return false;
+  const { jwk } = readToken(ctx.get('DPoP')).header ?? {};
+  if (jwk && client?.tokenEndpointAuthMethod === 'none') token.jkt = thumbprintOf(jwk);
+  return true;
 }
