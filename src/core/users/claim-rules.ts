@@ -141,7 +141,7 @@ export const linesOfClaims = (claims: Claims): string =>
   Object.entries(claims)
     .map(
       ([name, value]) =>
-        `${name}=${typeof value === 'string' && parseJson(value) === undefined ? value : JSON.stringify(value)}`,
+        `${name}=${typeof value === 'string' && parseJson(value) === undefined && value === value.trim() ? value : JSON.stringify(value)}`,
     )
     .join('\n');
 

@@ -86,7 +86,8 @@ describe('custom claims', () => {
     const typed = 'department=research\r\n\ncode="007"\nnumber=7\nlist=["a","b"]\nnote=a = b\nnothing=null';
     const claims = { code: '007', department: 'research', list: ['a', 'b'], note: 'a = b', number: 7 };
     assert.deepEqual(parseClaims(typed), claims);
-    assert.deepEqual(parseClaims(linesOfClaims(claims)), claims);
+    for (const each of [claims, { note: ' blanks at its ends ' }])
+      assert.deepEqual(parseClaims(linesOfClaims(each)), each);
     assert.deepEqual(parseClaims(JSON.stringify(claims)), claims);
     assert.deepEqual(parseClaims('  '), {});
     for (const text of ['department', '{', '{]}', 'a=1\nb'])
