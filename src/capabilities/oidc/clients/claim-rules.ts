@@ -57,7 +57,8 @@ function findRowFault(
   const source = isPlainLine(text) ? parseSource(text) : undefined;
   if (source === undefined || (source.kind === 'claim' && !isClaimName(source.name)))
     return { code: 'not-a-claim-source', values };
-  if (sourcesOf[claim]?.includes(source.kind) === false) return { code: 'claim-not-from', values };
+  if (Object.hasOwn(sourcesOf, claim) && sourcesOf[claim]?.includes(source.kind) === false)
+    return { code: 'claim-not-from', values };
   if (at.length === 0 || new Set(at).size < at.length)
     return { code: 'not-a-claim-row', values: { row: values.claim } };
   const named = source.kind === 'groups' ? [...(source.names?.keys() ?? [])] : [];

@@ -37,6 +37,7 @@ test('a table is judged row by row', () => {
   for (const [text, fault] of [
     ['roles=groups:staff', undefined],
     ['roles=constant:admin', undefined],
+    ['constructor=groups', undefined],
     ['entitlements=groups\ngroups=groups:staff', undefined],
     [
       'email=address\npreferred_username=handle\nnickname=handle\ndept=claim:department\nuid=id\nzoneinfo=claim:tz',
