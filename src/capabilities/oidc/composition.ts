@@ -13,6 +13,7 @@ import { disownUsers } from '../../core/users/registry.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
 import { canonicalUsername, type User } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
+import { removeOfClient } from '../../ground/database/deletions.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { describeEmpty, type FindClaims, findTableClaims, tableOf } from './claim-table.ts';
@@ -120,7 +121,7 @@ export function composeOidc(options: OidcOptions) {
   const clients = createClients(opened, now);
   const resources = createResources(database, now);
   const consents = createConsents(database, now);
-  const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
+  const { clientsOf, revokeOf: revokeGrants } = records;
   const isTakenId = async (id: string) =>
     (await resources.findCredentials(id)) !== undefined ||
     (await subjects.findUserId(id)) !== undefined ||
@@ -128,6 +129,11 @@ export function composeOidc(options: OidcOptions) {
     (await findHandleOwner(canonicalUsername(id), database)) !== undefined ||
     (await findNamed(canonicalUsername(id))) !== undefined;
   const isGranted = createIsGranted(findAccount);
+  /** Ends what a client holds. A client that gets its id later must not hear of the users of the former one. */
+  const endGrantsOf = async (clientId: string) => {
+    await records.revokeClient(clientId);
+    await removeOfClient(database, 'janua_logout_notices', clientId);
+  };
   const administration = {
     ...{ clients, resources, consents, groupNames, privateHosts, publicOrigins },
     ...{ isTakenId, isGranted, endGrantsOf, audit, now },

@@ -21,14 +21,14 @@ export async function removeInBatches(remove: (limit: number) => Promise<number>
   return count;
 }
 
-type ClientTable = 'janua_oidc_records' | 'janua_consents';
+type ClientTable = 'janua_oidc_records' | 'janua_consents' | 'janua_logout_notices';
 
 type Found = Promise<readonly { readonly id: string }[]>;
 
 /** Deletes the rows that a query found. @returns how many rows it found */
 export async function removeRows(
   database: Database,
-  table: ClientTable | 'janua_logout_notices' | 'janua_ended_sessions',
+  table: ClientTable | 'janua_ended_sessions',
   found: Found,
 ): Promise<number> {
   const ids = (await found).map(({ id }) => id);

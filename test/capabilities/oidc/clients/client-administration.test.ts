@@ -64,3 +64,16 @@ test('the users whom a removed program has added are not those of another client
   await addShop();
   assert.equal(await adderOf(), undefined);
 });
+
+test('a client that gets the id of a removed one hears of no logout of its users', async () => {
+  await using janua = await startJanua();
+  const { clientAdministration, database } = janua.services;
+  const { client } = await clientAdministration.addClient({ ...wiki, own: false });
+  const notice = { id: 'left', session_id: 's1', client_id: client.id, subject: 'ann', sid: 'sid', attempts: 0 };
+  await database
+    .insertInto('janua_logout_notices')
+    .values({ ...notice, due_at: null, expires_at: Date.now() + 1000 })
+    .execute();
+  await clientAdministration.removeClient(client.id);
+  assert.deepEqual(await database.selectFrom('janua_logout_notices').select('id').execute(), []);
+});
