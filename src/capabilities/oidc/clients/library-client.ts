@@ -22,6 +22,7 @@ export interface ProviderClient {
 export const codeGrant = 'authorization_code';
 export const refreshGrant = 'refresh_token';
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 /** Characters of the longest client id that Janua stores. */
 const longestId = 200;

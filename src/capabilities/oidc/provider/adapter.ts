@@ -1,7 +1,7 @@
 import type { ClientMetadata } from 'oidc-provider';
 import { hasKeys } from '../clients/client-keys.ts';
 import type { Client } from '../clients/clients.ts';
-import { codeGrant, deviceGrant, refreshGrant } from '../clients/library-client.ts';
+import { codeGrant, deviceGrant, exchangeGrant, refreshGrant } from '../clients/library-client.ts';
 import type { UsableKey } from '../keys/foreign-keys.ts';
 import { type FindPublishedKeys, NoKeys } from '../keys/published-keys.ts';
 import { readToken as readParts } from '../keys/token-parts.ts';
@@ -11,7 +11,6 @@ import type { Records } from '../records/records.ts';
 import { AlreadyUsed, PolledTooFast } from '../records/records.ts';
 import type { ResourceCredentials } from '../resources/resources.ts';
 import { findExcess } from '../sign-in/pending-address.ts';
-import { exchangeGrant } from './exchange.ts';
 import { errors, Provider } from './library.ts';
 import { partyOfClient } from './parties.ts';
 import { withPushed } from './pushed-requests.ts';

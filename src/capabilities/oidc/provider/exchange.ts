@@ -1,13 +1,11 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { readNames } from '../../../core/users/scopes.ts';
-import { mayUse, type ProviderClient } from '../clients/library-client.ts';
+import { exchangeGrant, mayUse, type ProviderClient } from '../clients/library-client.ts';
 import type { Derive } from '../records/derived-ids.ts';
 import type { Resource } from '../resources/resources.ts';
 import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { describeServer } from './resource-server.ts';
-
-export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 const onlyType = 'urn:ietf:params:oauth:token-type:access_token';
 

@@ -8,7 +8,7 @@ import type { RecordOptions } from './records.ts';
 
 /**
  * Most grants of a user; lasting grants of a user, which outlive their session; lasting grants of a user for one client; and codes or
- * tokens of one grant, of each kind. Beyond a limit, the oldest are deleted. Refusing new ones would lock out a user who signs in again and
+ * tokens of one grant, of each kind, but for exchanged ones. Beyond a limit, the oldest are deleted. Refusing new ones would lock out a user who signs in again and
  * again. The age of a lasting grant counts from its last use. Requests that wait for their user have limits in `sign-in/room-limits.ts`.
  */
 export const mostRecords = { grants: 1000, lastingGrants: 300, lastingGrantsOfClient: 50, ofGrant: 100 };
@@ -91,7 +91,8 @@ export function createGrantRecords(
      * same statement counts them, because a second one would slow down each sign-in.
      */
     findGrant: prepareLookup((grantKey, model) => {
-      const one = rows.select('grant_id').where('grant_id', '=', grantKey).where('model', '=', model).limit(sql.lit(1));
+      const own = rows.select('grant_id').where('grant_id', '=', grantKey).where('model', '=', model);
+      const one = own.where('party', 'is', null).limit(sql.lit(1));
       const excess = one.offset(sql.lit(mostRecords.ofGrant)).as('excess');
       return rows.selectAll().select(excess).where('id', '=', grantKey);
     }, 'id'),
@@ -99,7 +100,7 @@ export function createGrantRecords(
     /** Deletes the oldest codes or tokens of a grant beyond the limit. */
     async limitOfGrant(grantKey: string, model: string): Promise<void> {
       const own = rows.select('id').where('grant_id', '=', grantKey).where('model', '=', model);
-      const latest = own.orderBy('created_at', 'desc').orderBy('id', 'desc');
+      const latest = own.where('party', 'is', null).orderBy('created_at', 'desc').orderBy('id', 'desc');
       // Two requests that delete the same rows may deadlock, so the statement is repeated.
       await repeated(() => removeBeyond(database, table, latest, mostRecords.ofGrant));
     },

@@ -2,8 +2,9 @@ import type { Database } from '../../../ground/database/database.ts';
 import { removeBeyond } from '../../../ground/database/deletions.ts';
 import { repeated } from '../../../ground/database/transaction.ts';
 import { endSiteOf } from '../../../ground/text/networks.ts';
+import { exchangeGrant } from '../clients/library-client.ts';
 import { mostMachineTokens } from '../machines/machine.ts';
-import { type Payload, table } from '../records/record-rows.ts';
+import { keyOf, type Payload, table } from '../records/record-rows.ts';
 
 /**
  * Most waiting requests of one user, and of all devices together. Anyone can begin a request on a device, so no user limits their number.
@@ -11,11 +12,18 @@ import { type Payload, table } from '../records/record-rows.ts';
  */
 export const mostWaiting = { ofUser: 20, ofDevices: 1000, pushed: 1000 };
 
+/** Most tokens that servers have got for one grant by exchange. They would use up the room of the application's own tokens. */
+export const mostExchanged = 50;
+
 /**
- * Returns the key that a record counts for: the user of a waiting sign-in, the network of a device, the client of a program's token, or the
- * party of a pushed request.
+ * Returns the key that a record counts for: the user of a waiting sign-in, the network of a device, the client of a program's token, the
+ * grant of an exchanged token, or the party of a pushed request.
  */
-export function partyOf(model: string, { session, deviceInfo, clientId, party }: Payload): string | undefined {
+export function partyOf(
+  model: string,
+  { session, deviceInfo, clientId, party, gty, grantId }: Payload,
+): string | undefined {
+  if (model === 'AccessToken') return gty === exchangeGrant ? keyOf('exchanged', String(grantId)) : undefined;
   if (model === 'PushedAuthorizationRequest') return String(party);
   if (model === 'ClientCredentials') return String(clientId);
   if (model === 'Interaction') return (session as { accountId?: string } | undefined)?.accountId;
@@ -34,6 +42,7 @@ export async function makeRoom(database: Database, model: string, party: string)
     await repeated(() => removeBeyond(database, table, latest, most));
   }
 
+  if (model === 'AccessToken') return keepLatest(party, mostExchanged);
   if (model === 'ClientCredentials') return keepLatest(party, mostMachineTokens);
   if (model === 'Interaction') return keepLatest(party, mostWaiting.ofUser);
   const isPushed = model === 'PushedAuthorizationRequest';

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { exchangeGrant } from '../../../../src/capabilities/oidc/clients/library-client.ts';
 import { mostAssertions, mostRecords } from '../../../../src/capabilities/oidc/records/grant-records.ts';
 import { AlreadyUsed, createRecords } from '../../../../src/capabilities/oidc/records/records.ts';
+import { mostExchanged } from '../../../../src/capabilities/oidc/sign-in/room-limits.ts';
 import type { OpenDatabase } from '../../../../src/ground/database/database.ts';
 import { insertAll } from '../../../../src/ground/database/insert-new.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
@@ -95,6 +97,20 @@ test('a token that is exchanged while its subject is revoked is none', async () 
   await tokens.destroy('subject');
   await assert.rejects(exchange(), AlreadyUsed);
   assert.equal(await tokens.find('exchanged'), undefined);
+});
+
+test('exchanged tokens of a grant have a limit of their own, and leave the tokens of the application', async () => {
+  await using opened = await openMigrated();
+  const { of } = recordsIn(opened);
+  const tokens = of('AccessToken');
+  await of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 60);
+  await tokens.upsert('own', { grantId: 'grant', clientId: 'wiki' }, 60);
+  const numbers = Array.from({ length: mostRecords.ofGrant + 1 }, (_, number) => number);
+  for (const number of numbers)
+    await tokens.upsert(`exchanged-${number}`, { grantId: 'grant', clientId: 'wiki', gty: exchangeGrant }, 60);
+  assert.ok(await tokens.find('own'));
+  const living = await Promise.all(numbers.map((number) => tokens.find(`exchanged-${number}`)));
+  assert.equal(living.filter(Boolean).length, mostExchanged);
 });
 
 test('what lasts without the session ends 30 days after its last use, to within an hour', async () => {
