@@ -1,3 +1,4 @@
+import { isClaimName } from '../../ground/text/claim-source.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { registeredClaims } from './registered-claims.ts';
@@ -12,8 +13,6 @@ export type ClaimValue =
 
 /** Claims by their names, in the order of the names. */
 export type Claims = Readonly<Record<string, ClaimValue>>;
-
-const pattern = /^[a-z][a-z0-9_:./-]{0,127}$/;
 
 /** Most bytes of one value, as JSON. */
 const longestValue = 1024;
@@ -45,9 +44,6 @@ export class ClaimFault extends ChangeRefused {
     this.claim = claim.slice(0, 128);
   }
 }
-
-/** Tells whether a text may name a claim, whatever the claim means. */
-export const isClaimName = (name: string): boolean => pattern.test(name);
 
 /** Throws unless a custom claim may have this name. @throws {ClaimFault} */
 export function requireCustomName(name: string): void {

@@ -1,27 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FieldFault } from '../../../core/access/refusal.ts';
-import { isClaimName } from '../../../core/users/claim-rules.ts';
 import { personClaims, registeredClaims } from '../../../core/users/registered-claims.ts';
-import { isPlainLine, printable } from '../../../ground/text/printable.ts';
-import { type ClientClaim, parseSource, type Source } from '../claim-table.ts';
+import { isClaimName, mayComeFrom, parseSource } from '../../../ground/text/claim-source.ts';
+import { printable } from '../../../ground/text/printable.ts';
+import type { ClientClaim } from '../claim-table.ts';
 
 /** Most rows of a table, and most characters of it. */
 export const mostRows = 32;
 export const longestTable = 8192;
-
-const grants = ['groups', 'constant'] as const;
-
-/**
- * The sources of claims by which applications tell users apart, or give them rights. Whoever may change a group sets custom claims of its
- * users, so that these come from no custom claim.
- */
-const sourcesOf: Readonly<Record<string, readonly Source['kind'][]>> = {
-  email: ['address'],
-  preferred_username: ['address', 'handle', 'id'],
-  groups: grants,
-  roles: grants,
-  entitlements: grants,
-};
 
 /**
  * Finds the faults of a table.
@@ -54,11 +40,9 @@ function findRowFault(
   if (!isClaimName(claim)) return { code: 'not-a-claim-name', values };
   if (isTwice) return { code: 'claim-twice', values };
   if (registeredClaims.has(claim) && !personClaims.has(claim)) return { code: 'claim-of-protocol', values };
-  const source = isPlainLine(text) ? parseSource(text) : undefined;
-  if (source === undefined || (source.kind === 'claim' && !isClaimName(source.name)))
-    return { code: 'not-a-claim-source', values };
-  if (Object.hasOwn(sourcesOf, claim) && sourcesOf[claim]?.includes(source.kind) === false)
-    return { code: 'claim-not-from', values };
+  const source = parseSource(text);
+  if (source === undefined) return { code: 'not-a-claim-source', values };
+  if (!mayComeFrom(claim, source)) return { code: 'claim-not-from', values };
   if (at.length === 0 || new Set(at).size < at.length)
     return { code: 'not-a-claim-row', values: { row: values.claim } };
   const named = source.kind === 'groups' ? [...(source.names?.keys() ?? [])] : [];

@@ -3,17 +3,10 @@ import { InvalidFields } from '../../../core/access/refusal.ts';
 import { holds } from '../../../core/access/rights.ts';
 import { type Account, rightsOfAccount } from '../../../core/users/account.ts';
 import type { Claims } from '../../../core/users/claim-rules.ts';
+import type { NoValue } from '../../../core/users/claim-values.ts';
 import { canonicalUsername, type User } from '../../../core/users/user.ts';
 import type { UserDirectory } from '../../../core/users/user-directory.ts';
-import {
-  type ClientClaim,
-  type FindClaims,
-  findTableClaims,
-  type NoValue,
-  type Place,
-  valuesAt,
-  withTable,
-} from '../claim-table.ts';
+import { type ClientClaim, type FindClaims, findTableClaims, type Place, valuesAt, withTable } from '../claim-table.ts';
 import { claimsOf } from '../claims.ts';
 import type { Client } from './clients.ts';
 import { mayUse } from './library-client.ts';
