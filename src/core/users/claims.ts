@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Database } from '../../ground/database/database.ts';
 import { type Claims, joinClaims, requireClaims, requireWithinLimits, withinLimits } from './claim-rules.ts';
 import type { Held } from './held.ts';
@@ -25,10 +26,15 @@ export function createClaims(database: Database) {
     /** Finds the claims of all groups that have some. */
     findOfAllGroups: (db = database): Promise<ReadonlyMap<string, Claims>> => findOfGroups(undefined, db),
 
-    /** Finds the claims that count for a user: those of the user, and those of the user's groups. */
+    /** Finds the claims that count for a user, with one statement: those of the user, and those of the user's groups. */
     async find({ id, groups }: Pick<User, 'id' | 'groups'>): Promise<Claims> {
-      const [own, ofGroups] = await Promise.all([findOwn(id, database), findOfGroups(groups, database)]);
-      return withinLimits(joinClaims(own, ofGroups), own);
+      const ofUser = database
+        .selectFrom('janua_users')
+        .select([sql<string | null>`null`.as('name'), 'claims'])
+        .where('id', '=', id);
+      const rows = await (groups.length === 0 ? ofUser : ofUser.unionAll(selectOfGroups(groups, database))).execute();
+      const own = read(rows.find(({ name }) => name === null)?.claims);
+      return withinLimits(joinClaims(own, byGroup(rows)), own);
     },
   };
 }
@@ -39,11 +45,19 @@ async function findOwn(id: string, db: Database): Promise<Claims> {
 
 /** @param names undefined: all groups */
 async function findOfGroups(names: readonly string[] | undefined, db: Database): Promise<ReadonlyMap<string, Claims>> {
-  if (names?.length === 0) return new Map();
-  const rows = db.selectFrom('janua_groups').select(['name', 'claims']).where('claims', 'is not', null);
-  const found = await (names === undefined ? rows : rows.where('name', 'in', names)).execute();
-  return new Map(found.map(({ name, claims }) => [name, read(claims)]));
+  return names?.length === 0 ? new Map() : byGroup(await selectOfGroups(names, db).execute());
 }
+
+function selectOfGroups(names: readonly string[] | undefined, db: Database) {
+  const rows = db
+    .selectFrom('janua_groups')
+    .select([sql<string | null>`name`.as('name'), 'claims'])
+    .where('claims', 'is not', null);
+  return names === undefined ? rows : rows.where('name', 'in', names);
+}
+
+const byGroup = (rows: readonly { readonly name: string | null; readonly claims: string | null }[]) =>
+  new Map(rows.flatMap(({ name, claims }) => (name === null ? [] : [[name, read(claims)] as const])));
 
 /**
  * Changes the claims of a user. Must run in an `inGroupsTransaction`, because the claims of groups count for the limits.
