@@ -35,20 +35,20 @@ function parseNames(text: string): ReadonlyMap<string, string> | undefined {
   return names.length === pairs.length ? new Map(names) : undefined;
 }
 
-const grants = ['groups', 'constant'] as const;
+const grants: readonly Source['kind'][] = ['groups', 'constant'];
 
 /**
  * The sources of claims by which applications tell users apart, or give them rights. Whoever may change a group sets custom claims of its
  * users, so that these come from no custom claim.
  */
-const allowedSources: Readonly<Record<string, readonly Source['kind'][]>> = {
-  email: ['address'],
-  preferred_username: ['address', 'handle', 'id'],
-  groups: grants,
-  roles: grants,
-  entitlements: grants,
-};
+const allowedSources: ReadonlyMap<string, readonly Source['kind'][]> = new Map([
+  ['email', ['address']],
+  ['preferred_username', ['address', 'handle', 'id']],
+  ['groups', grants],
+  ['roles', grants],
+  ['entitlements', grants],
+]);
 
 /** Tells whether a claim may come from a source. */
 export const mayComeFrom = (claim: string, source: Source): boolean =>
-  allowedSources[claim]?.includes(source.kind) !== false;
+  allowedSources.get(claim)?.includes(source.kind) !== false;

@@ -39,6 +39,8 @@ test('a table is judged row by row', () => {
     ['roles=constant:admin', undefined],
     ['constructor=groups', undefined],
     ['entitlements=groups\ngroups=groups:staff', undefined],
+    // The name of a property that every object has.
+    ['constructor=id', undefined],
     [
       'email=address\npreferred_username=handle\nnickname=handle\ndept=claim:department\nuid=id\nzoneinfo=claim:tz',
       undefined,
