@@ -175,6 +175,8 @@ export interface Ports {
    * @param resource for which the token was issued. Default: Janua's own API
    */
   findMachine?(accessToken: string, resource?: string): Promise<SignedIn | undefined>;
+  /** Returns the id by which applications know the user. Makes it when it is first needed. */
+  subjectOf?(user: User): Promise<string>;
   /** Tells whether the home page suggests that the user adds a passkey. */
   isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
   /** Returns further data for the export of an account, by name, without secrets. */
@@ -305,6 +307,7 @@ export function joinPorts(offered: readonly Ports[]) {
     listClients: () => listAll((ports) => ports.listClients?.()),
     listImportPorts: () => offered.flatMap(({ imports = [] }) => imports),
     findMachine: async (accessToken: string, resource?: string) => find('findMachine')?.(accessToken, resource),
+    subjectOf: async (user: User) => find('subjectOf')?.(user),
     isPasskeyOffered: async (signedIn: SignedIn) => (await find('isPasskeyOffered')?.(signedIn)) ?? false,
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
       Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.exportDataOf?.(user))))),

@@ -1,5 +1,6 @@
 import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import { basic } from '../core/users/scopes.ts';
+import { parseForwardHeader } from '../ground/config/forward-headers.ts';
 import { parseForwardRule } from '../ground/config/forward-rules.ts';
 import { isPlainBeyond, loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import { type Settings, settingSchemas } from '../ground/config/settings.ts';
@@ -38,6 +39,8 @@ export async function* checkSettings(): Check<ReadSettings> {
       'Remove it, unless an app with Janua inside listens on a Unix socket only. Janua then trusts every program that may open the socket.',
     );
   yield* checkHostTokens(settings);
+  for (const { origin, name } of settings.FORWARD_AUTH_HEADERS.flatMap((text) => parseForwardHeader(text) ?? []))
+    yield ok(`${origin} gets the header ${name}, which its proxy must copy, and remove from what clients send.`);
   return { settings, faulty };
 }
 

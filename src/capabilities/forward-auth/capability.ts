@@ -1,4 +1,5 @@
 import type { Core } from '../../core/core.ts';
+import { parseForwardHeader } from '../../ground/config/forward-headers.ts';
 import { parseForwardRule } from '../../ground/config/forward-rules.ts';
 import { originsOf } from '../../ground/config/origin.ts';
 import type { Settings } from '../../ground/config/settings.ts';
@@ -43,6 +44,7 @@ export const forwardAuth = defineCapability({
       forwardOrigins,
       findBarrier: createFindBarrier(rules),
       saysRule: createSaysRule(rules),
+      furtherHeaders: settings.FORWARD_AUTH_HEADERS.map(parseForwardHeader).filter((header) => header !== undefined),
       returns: createReturns(forwardOrigins, () => parts().hostKey),
     };
     (await import('./verify.routes.ts')).addVerify(app, parts, own);

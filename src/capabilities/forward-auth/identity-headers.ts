@@ -21,10 +21,11 @@ export const noIdentity = { 'remote-user': '', 'remote-name': '', 'remote-groups
  * An application identifies users by this name, so two names must not look the same in a header. Invisible characters are written as their
  * code point. So are blanks at the ends, which HTTP drops, and the character that marks a code point.
  */
-const unmistakable = (name: string) =>
-  name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]|^\s+|\s+$/gu, (odd) =>
-    Array.from(odd, (character) => `\uFFFD{${character.codePointAt(0)?.toString(16)}}`).join(''),
-  );
+export const unmistakable = (name: string) =>
+  name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]|^\s+|\s+$/gu, asCodePoints);
+
+export const asCodePoints = (odd: string) =>
+  Array.from(odd, (character) => `\uFFFD{${character.codePointAt(0)?.toString(16)}}`).join('');
 
 /** Encodes a header as UTF-8. Node sends each character of the result as one byte. */
-const headerText = (text: string) => Buffer.from(text).toString('latin1');
+export const headerText = (text: string) => Buffer.from(text).toString('latin1');

@@ -18,23 +18,25 @@ import { header, page, redirect, settingCookies } from '../../web/openapi/respon
 import type { App, Request } from '../../web/types.ts';
 import { type BasicParts, createBasic, hostTokenNeeded, readBasic, tooManyHostTokens } from './basic.ts';
 import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
+import { createFurtherHeaders, type ForwardHeader, type FurtherHeaderParts } from './further-headers.ts';
 import type { HostCredentials } from './host-credentials.ts';
 import { identityHeaders, noIdentity } from './identity-headers.ts';
 import { type RefusedRequest, refusedView } from './refused-page.ts';
 import { type Returns, takeTicket } from './returns.ts';
 import type { createSaysRule, FindBarrier } from './rules.ts';
 
-export interface ForwardAuthParts extends BasicParts {
+export interface ForwardAuthParts extends BasicParts, FurtherHeaderParts {
   readonly access: Access;
   readonly audit: Audit<'permission-refused'>;
   readonly hosts: HostCredentials | undefined;
-  readonly ports: Pick<JoinedPorts, 'findMachine'>;
+  readonly ports: Pick<JoinedPorts, 'findMachine' | 'subjectOf'>;
 }
 
 export interface ForwardAuthOptions extends TargetOptions {
   readonly findBarrier: FindBarrier;
   readonly saysRule: ReturnType<typeof createSaysRule>;
   readonly returns: Returns;
+  readonly furtherHeaders: readonly ForwardHeader[];
 }
 
 const groupMissing: Answer = {
@@ -43,7 +45,7 @@ const groupMissing: Answer = {
   detail: 'None of your groups may open this',
 };
 
-const letThrough = {
+const letThrough = (further: readonly ForwardHeader[]) => ({
   description: 'A user is signed in',
   type: 'null',
   headers: {
@@ -51,8 +53,9 @@ const letThrough = {
     ...header('Remote-Name', 'First and last name, UTF-8'),
     ...header('Remote-Groups', 'The groups of the user, separated by commas'),
     ...header('Remote-Email', 'The username if it is an address that is known to be of the user, otherwise empty'),
+    ...Object.assign({}, ...further.map(({ name }) => header(name, 'As `FORWARD_AUTH_HEADERS` says'))),
   },
-};
+});
 
 /** The request that is audited. Its `caller` is computed when it is read. */
 type AuditedRequest = { readonly caller: Caller };
@@ -156,6 +159,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
   /** The first of our origins. If the system chooses the port, the set is empty until the app listens. */
   const ownOrigin = () => [...publicOrigins][0] ?? '';
   const basic = createBasic(parts, saysRule, returns);
+  const further = createFurtherHeaders(options.furtherHeaders, parts);
   const { presentedFor, redeem } = createTickets(parts, returns);
   const { sendToLogin, findOtherLogin } = createWaysToLogin(returns, ownOrigin);
   /** Describes the request for the audit: the cookies that count for the target, its host, and why a credential is ignored. */
@@ -215,7 +219,10 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     const takesBasic = basic.isTaken(target, request);
     const presented = bringsTicket ? {} : presentedFor(target, request, takesBasic);
     if (passes && (await isFromMachine(target, presented)))
-      return reply.headers(noIdentity).removeHeader('content-type').send();
+      return reply
+        .headers({ ...noIdentity, ...further.empty })
+        .removeHeader('content-type')
+        .send();
     const { access } = parts();
     const asked = describeAsked(target, bringsTicket, presented, request);
     const signedIn = await access.requireSignedIn(presented, asked).catch(async (error: unknown) => {
@@ -235,7 +242,13 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
       const username = signedIn.user.username;
       return reply.code(403).send({ host, username, another, request_id: request.id } satisfies RefusedRequest);
     }
-    if (passes) return reply.headers(identityHeaders(signedIn)).removeHeader('content-type').send();
+    if (passes) {
+      const more = await further.find(target.origin || ownOrigin(), signedIn, request.log);
+      return reply
+        .headers({ ...identityHeaders(signedIn), ...more })
+        .removeHeader('content-type')
+        .send();
+    }
     if (request.format === 'json') throw new Refusal(notAuthenticated);
     return reply.redirect(target.origin + (isUnprotectedPage(target) ? '/' : (target.uri ?? '/')), 303);
   }
@@ -268,7 +281,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
             : 'As `/auth/verify`, for a proxy that passes the response on to the client. The status is never 200, which a client would take for a response of the application.',
           tags: ['Forward authentication'],
           response: {
-            ...(passes && { 200: letThrough }),
+            ...(passes && { 200: letThrough(options.furtherHeaders) }),
             303: settingCookies(redirect('Browsers: to the login page, or back from it')),
             400: page('The browser did not keep the cookie'),
           },

@@ -43,6 +43,7 @@ export const oidc = defineCapability({
       },
       findApplication: parts.findApplication,
       findMachine: parts.findMachine,
+      subjectOf: parts.subjectOf,
       listApplications: parts.applications.list,
       countApplications: parts.applications.count,
       exportDataOf: async (user) => ({ sub: await parts.findSubject(user) }),

@@ -261,6 +261,7 @@ export function composeOidc(options: OidcOptions) {
       createClientAdministration(administration, actor, requireRights),
     openProvider: loader.open,
     findSubject: subjects.findSubject,
+    subjectOf: subjects.subjectOf,
     findUserIdOfSubject: subjects.findUserId,
     giveSubject,
     findMachine: createFindMachine({ records, findClient: clients.find, findAccount, groups, issuer: baseUrl, now }),

@@ -6,6 +6,7 @@ import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { canonicalDomain, canonicalMailAddress, isMailAddress } from '../text/mail-address.ts';
 import { bareHost, parseNetwork, unixSockets } from '../text/networks.ts';
 import { parsePasskeyApp } from '../text/passkey-apps.ts';
+import { findHeaderFaults } from './forward-headers.ts';
 import { parseForwardRule } from './forward-rules.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
@@ -91,7 +92,7 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
 
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
-  const { FORWARD_AUTH_RULES = [], SECURITY_CONTACT } = settings;
+  const { FORWARD_AUTH_RULES = [], FORWARD_AUTH_HEADERS = [], SECURITY_CONTACT } = settings;
   const { MAIL_URL, MAIL_FROM, OPERATOR_MAIL, PASSKEY_DOMAIN, SIGN_UP_DOMAINS, ADMINISTRATORS, SCOPES, USERS_TABLE } =
     settings;
   const faults: string[] = [];
@@ -112,17 +113,19 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     if (TRUSTED_PROXIES?.length === 0)
       faults.push('TRUSTED_PROXIES must name the proxy when FORWARD_AUTH_ORIGINS is set.');
   }
+  const forwardOrigins = originsOf([...FORWARD_AUTH_ORIGINS, PUBLIC_URL ?? '']);
   for (const text of FORWARD_AUTH_RULES) {
     const rule = parseForwardRule(text);
     if (rule === undefined)
       faults.push('FORWARD_AUTH_RULES must be such as https://app.example.com/admin=admins|ops, separated by commas.');
-    else if (!originsOf([...FORWARD_AUTH_ORIGINS, PUBLIC_URL ?? '']).has(rule.origin))
+    else if (!forwardOrigins.has(rule.origin))
       faults.push('FORWARD_AUTH_RULES must be about PUBLIC_URL, or origins that FORWARD_AUTH_ORIGINS lists.');
     else if (rule.groups.every((group) => group === 'basic'))
       faults.push(
         'FORWARD_AUTH_RULES must name a group beside basic, such as https://dav.example.com=staff|basic. Its members may make tokens.',
       );
   }
+  faults.push(...findHeaderFaults(FORWARD_AUTH_HEADERS, forwardOrigins));
   if (TRUSTED_PROXIES?.some((name) => name !== unixSockets && parseNetwork(name) === undefined))
     faults.push(
       'TRUSTED_PROXIES must be addresses, networks or unix, separated by commas, such as 127.0.0.1, 10.0.0.0/8.',

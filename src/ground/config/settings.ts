@@ -155,6 +155,11 @@ export const settingSchemas = {
   FORWARD_AUTH_RULES: list({ examples: ['https://wiki.example.com=staff, https://app.example.com/admin=admins|ops'] })(
     'Which groups may open an application, or a path of it: `ORIGIN=GROUP` or `ORIGIN/PATH=GROUP|GROUP`, separated by commas. The longest path decides. Without a rule, every user may. `machines` in place of a group lets programs in, `basic` beside a group those that speak HTTP Basic.',
   ),
+  FORWARD_AUTH_HEADERS: list({
+    examples: ['https://wiki.example.com Remote-Department=claim:department, https://wiki.example.com Remote-Id=id'],
+  })(
+    'Further headers about the user for an application: `ORIGIN Remote-NAME=SOURCE`, separated by commas. The source is `address`, `handle`, `id`, `name`, `groups`, `groups:GROUP|GROUP=NAME`, `claim:NAME` or `constant:TEXT`, as in the table of a client (docs/openid/claims.md).',
+  ),
   CLIENT_ID_METADATA: list({ examples: ['claude.ai, vscode.dev', 'any'] })(
     'Which applications may introduce themselves by a document at the address that is their `client_id`, as those of MCP do: hosts of such addresses, separated by commas, or `any`. Without it: none.',
   ),
