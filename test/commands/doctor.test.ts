@@ -551,6 +551,20 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(tokens.praise('settings'), /Programs open https:\/\/dav\.example\.com by HTTP Basic/);
     });
 
+    test('lists the further headers, which a proxy must copy', async () => {
+      await using workplace = await createWorkplace();
+      const wiki = 'https://wiki.example.com';
+      const { complaints, praise } = await examine(workplace, {
+        ...{ PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: wiki },
+        FORWARD_AUTH_HEADERS: `${wiki} Remote-Department=claim:department`,
+      });
+      assert.deepEqual(complaints('settings'), []);
+      assert.match(
+        praise('settings'),
+        /https:\/\/wiki\.example\.com gets the header remote-department, which its proxy/,
+      );
+    });
+
     test('and says how PUBLIC_URL determines the accepted origin and passkeys', async () => {
       await using workplace = await createWorkplace();
       const https = await examine(workplace, {

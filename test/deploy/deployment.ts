@@ -74,6 +74,7 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
   const names = ['--first-name', 'Ann', '--last-name', 'Ärcher'];
   await workplace.run(['groups', 'add', 'staff']);
   await workplace.run(['users', 'add', ann.username, ...names, '--group', 'staff'], { input: password });
+  await workplace.run(['users', 'claims', ann.username, '--set', 'department=Forschung ß']);
   const boss = ['--first-name', 'Bea', '--last-name', 'Boss', '--group', 'bosses'];
   await workplace.run(['groups', 'add', 'bosses']);
   await workplace.run(['users', 'add', bea, ...boss], { input: password });
@@ -95,6 +96,7 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
     {
       ...{ PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: `${appOrigin},${wikiOrigin}` },
       FORWARD_AUTH_RULES: `${appOrigin}/bosses=bosses,${appOrigin}/dav=staff|basic`,
+      FORWARD_AUTH_HEADERS: `${appOrigin} Remote-Department=claim:department`,
     },
     fileLimit,
   );

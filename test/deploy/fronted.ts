@@ -71,15 +71,15 @@ export function testFronted(name: WebServerName): void {
         .map((line): { kind: string; caller: { address?: string; requestId?: string } } => JSON.parse(line));
     };
 
-    function logIn(path: string, headers: Record<string, string> = {}): Promise<Told> {
-      const body = new URLSearchParams({ username: ann.username, password }).toString();
+    function logIn(path: string, headers: Record<string, string> = {}, username: string = ann.username): Promise<Told> {
+      const body = new URLSearchParams({ username, password }).toString();
       const type = { 'content-type': 'application/x-www-form-urlencoded' };
       return deployed.send(deployed.authOrigin + path, { ...type, ...headers }, body);
     }
 
     /** Gets an access token by a program's login. */
-    async function getToken(headers: Record<string, string> = {}): Promise<string> {
-      const answer = await logIn('/api/login', headers);
+    async function getToken(headers: Record<string, string> = {}, username?: string): Promise<string> {
+      const answer = await logIn('/api/login', headers, username);
       assert.equal(answer.status, 200, answer.body);
       return JSON.parse(answer.body).access_token;
     }
@@ -260,6 +260,7 @@ export function testFronted(name: WebServerName): void {
           .filter((header) => header.startsWith('remote'))
           .sort();
       const asAnn = [
+        'remote-department: Forschung ß',
         `remote-email: ${ann.username}`,
         'remote-groups: staff',
         'remote-name: Ann Ärcher',
@@ -485,7 +486,16 @@ export function testFronted(name: WebServerName): void {
 
       /** Spellings that some applications read as one of these headers. */
       const spellings = ['Remote-User', 'REMOTE-USER', 'remote-user', 'Remote_User', 'REMOTE_USER', 'remote_Name'];
-      const others = ['Remote-Name', 'Remote-Email', 'Remote_Email', 'Remote-Groups', 'Remote_Groups', 'Remote.User'];
+      const others = [
+        'Remote-Name',
+        'Remote-Email',
+        'Remote_Email',
+        'Remote-Groups',
+        'Remote_Groups',
+        'Remote.User',
+        'Remote-Department',
+        'Remote_Department',
+      ];
       const forged = Object.fromEntries([...spellings, ...others].map((header) => [header, 'admin']));
 
       test('never gets identity headers from a client, in any spelling', async () => {
@@ -501,6 +511,10 @@ export function testFronted(name: WebServerName): void {
           const posted = shown((await send(`${appOrigin}/x`, { ...headers, authorization }, 'a=b')).body);
           assert.deepEqual(told(posted), asAnn, JSON.stringify(headers));
         }
+        // A user without a department leaves the application no department of the client.
+        const bosses = { authorization: `Bearer ${await getToken({}, bea)}`, 'remote-department': 'admin' };
+        const asBea = told(shown((await send(`${appOrigin}/bosses`, bosses)).body));
+        assert.ok(asBea.includes(`remote-user: ${bea}`) && !asBea.join().includes('admin'), asBea.join());
         // The header twice, together with the headers that the proxy sends to Janua.
         const twice = {
           'remote-user': ['admin', 'root'],
@@ -515,7 +529,8 @@ export function testFronted(name: WebServerName): void {
       test('gets its identity headers even if the client lists them in Connection', async () => {
         const { appOrigin, send } = deployed;
         const authorization = `Bearer ${await getToken()}`;
-        const names = 'close, Remote-User, Remote-Name, Remote-Email, Remote-Groups, X-Forwarded-Host, X-Forwarded-Uri';
+        const names =
+          'close, Remote-User, Remote-Name, Remote-Email, Remote-Groups, Remote-Department, X-Forwarded-Host, X-Forwarded-Uri';
         for (const connection of [names, names.toLowerCase(), [names, 'close']]) {
           assert.equal((await send(`${appOrigin}/x`, { connection })).status, 401);
           const answer = await send(`${appOrigin}/x`, { connection, authorization });

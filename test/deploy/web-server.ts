@@ -73,6 +73,8 @@ async function nginxConfiguration(place: Place, folder: string): Promise<string>
     ['127.0.0.1:5000', `127.0.0.1:${place.januaPort}`],
     ['127.0.0.1:8080', `127.0.0.1:${place.appPort}`],
     // What an operator may add.
+    [/# (?=(?:set|auth_request_set) \$janua_department )/g, ''],
+    [/# (?=proxy_set_header Remote-Department )/g, ''],
     ['  location / {\n    auth_request', '  location / {\n    location = /denied { deny all; }\n    auth_request'],
   ]);
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -94,6 +96,8 @@ async function caddyConfiguration(place: Place): Promise<string> {
     ['https://auth.example.com{uri}', `https://${place.authHost}:${place.tlsPort}{uri}`],
     ['127.0.0.1:5000', `127.0.0.1:${place.januaPort}`],
     ['127.0.0.1:8080', `127.0.0.1:${place.appPort}`],
+    // What an operator may add.
+    [/# (?=(?:copy_headers|header_up) Remote-Department\b)/g, ''],
   ]);
 }
 

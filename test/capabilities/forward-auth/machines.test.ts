@@ -10,7 +10,9 @@ let janua: TestJanua;
 let origin: string;
 before(async () => {
   const rules = [`${appOrigin}/api=staff|machines`, `${appOrigin}/api/people=staff`, `${otherOrigin}=machines`];
-  janua = await startJanua({ settings: { ...forwardSettings, FORWARD_AUTH_RULES: rules, PORT: 0 } });
+  const further = [`${appOrigin} Remote-Tenant=constant:x`];
+  const settings = { ...forwardSettings, FORWARD_AUTH_RULES: rules, FORWARD_AUTH_HEADERS: further, PORT: 0 };
+  janua = await startJanua({ settings });
   origin = await janua.listen();
   await janua.services.groups.add({ name: 'staff', description: '', scopes: [] });
   for (const uri of [appOrigin, otherOrigin])
@@ -44,7 +46,8 @@ test('a program is let in without a user, where a rule says so, with a token for
   const token = await tokenOf(await addProgram());
   const answer = await verify(`${appOrigin}/api/x`, token);
   assert.equal(answer.statusCode, 200);
-  for (const name of ['user', 'name', 'groups', 'email']) assert.equal(answer.headers[`remote-${name}`], '', name);
+  for (const name of ['user', 'name', 'groups', 'email', 'tenant'])
+    assert.equal(answer.headers[`remote-${name}`], '', name);
   for (const address of [
     `${appOrigin}/`,
     `${appOrigin}/api/people`,

@@ -248,6 +248,34 @@ describe('the exposure check', () => {
       );
   });
 
+  test('refuses a further header that cannot be sent, or that could take rights from a custom claim', () => {
+    const wiki = 'https://wiki.example.com';
+    const many = (count: number) => Array.from({ length: count }, (_, index) => `${wiki} Remote-A${index}=id`).join();
+    for (const [headers, faults] of [
+      [`${wiki} Remote-Department=claim:department, ${wiki} Remote-Id=id`, 0],
+      [`${wiki} Remote-Roles=groups:staff|ops=admin, ${wiki} Remote-Entitlements=constant:x`, 0],
+      [`${wiki} Remote-Id=id, https://auth.example.com Remote-Id=id`, 0],
+      [many(16), 0],
+      [many(17), 1],
+      ['Remote-Id=id', 1],
+      ['https://other.example.com Remote-Id=id', 1],
+      [`${wiki} REMOTE-user=handle`, 1],
+      [`${wiki} Remote-Groups=groups:staff`, 1],
+      [`${wiki} Remote-Name=name`, 1],
+      [`${wiki} Remote-Email=address`, 1],
+      [`${wiki} Remote-Id=id, ${wiki} remote-id=handle`, 1],
+      [`${wiki} Remote-Roles=claim:role`, 1],
+      [`${wiki} Remote-Entitlements=name`, 1],
+      [`${wiki} Remote-Preferred-Username=claim:nick`, 1],
+      [`${wiki} Remote-Preferred-Username=handle`, 0],
+    ] as const)
+      assert.equal(
+        faultsOf({ ...behindProxy, FORWARD_AUTH_ORIGINS: wiki, FORWARD_AUTH_HEADERS: headers }, 'serve'),
+        faults,
+        headers,
+      );
+  });
+
   test('allows FORWARD_AUTH_ORIGINS only with a public URL, a trusted proxy, and HTTPS beyond this machine', () => {
     const others = { FORWARD_AUTH_ORIGINS: 'https://app.example.com, http://localhost:3000' };
     assert.equal(faultsOf({ ...behindProxy, ...others }, 'serve'), 0);
