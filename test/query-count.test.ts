@@ -5,8 +5,10 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { mock, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { compose } from '../src/compose.ts';
+import type { Settings } from '../src/ground/config/settings.ts';
+import { forwarded } from './capabilities/forward-auth/forward-browser.ts';
 import { basic, codeFields, openProvider, post, requireAnswer } from './capabilities/oidc/application.ts';
-import { startJanua } from './janua.ts';
+import { ann, startJanua } from './janua.ts';
 import { missing } from './servers/missing.ts';
 import { connectOnce, startRedis } from './servers/redis.ts';
 import type { StoreChoice, UserEngine } from './stores.ts';
@@ -39,27 +41,11 @@ function testCounts(stores: StoreChoice): void {
     skip: missing(stores.users, stores.sessions),
   }, async () => {
     await using counters = new AsyncDisposableStack();
-    // The client fails if the command of another test is reported together with the start of the reports.
-    const alone = stores.sessions === 'Redis' ? counters.use(await startRedis()) : undefined;
-    let sql: Counter | undefined;
-    let redis: Counter | undefined;
-    await using janua = await startJanua({
-      stores,
-      settings: alone === undefined ? {} : { REDIS_URL: alone.url },
-      // Between two requests the sender of mail may look into the outbox.
-      overrides: { demoMailbox: false },
-      async compose(settings, overrides) {
-        const counted = await countStatements(stores.users, settings.DATABASE_URL);
-        sql = counters.use(counted.counter);
-        if (settings.REDIS_URL !== undefined) redis = counters.use(await countCommands(settings.REDIS_URL));
-        return compose({ ...settings, DATABASE_URL: counted.url }, overrides);
-      },
-    });
+    const { janua, count } = await startCounted(counters, stores);
+    await using _ = janua;
     const ended = await janua.logIn();
     const ann = await janua.logIn();
     await janua.post('/api/logout', undefined, ended.cookie);
-    const count = async () => ({ sql: (await sql?.count()) ?? 0, redis: (await redis?.count()) ?? 0 });
-
     const asked = [
       { who: 'by cookie', headers: ann.cookie, expected: signedIn },
       { who: 'by token', headers: ann.bearer, expected: signedIn },
@@ -85,6 +71,74 @@ function testCounts(stores: StoreChoice): void {
     }
   });
 }
+
+/** Starts a server whose requests to its stores are counted. */
+async function startCounted(counters: AsyncDisposableStack, stores: StoreChoice, settings: Partial<Settings> = {}) {
+  // The client fails if the command of another test is reported together with the start of the reports.
+  const alone = stores.sessions === 'Redis' ? counters.use(await startRedis()) : undefined;
+  let sql: Counter | undefined;
+  let redis: Counter | undefined;
+  const janua = await startJanua({
+    stores,
+    settings: { ...settings, ...(alone && { REDIS_URL: alone.url }) },
+    // Between two requests the sender of mail may look into the outbox.
+    overrides: { demoMailbox: false },
+    async compose(settings, overrides) {
+      const counted = await countStatements(stores.users, settings.DATABASE_URL);
+      sql = counters.use(counted.counter);
+      if (settings.REDIS_URL !== undefined) redis = counters.use(await countCommands(settings.REDIS_URL));
+      return compose({ ...settings, DATABASE_URL: counted.url }, overrides);
+    },
+  });
+  return { janua, count: async () => ({ sql: (await sql?.count()) ?? 0, redis: (await redis?.count()) ?? 0 }) };
+}
+
+for (const users of engines)
+  test(`users in ${users}: an answer to a proxy reads the claims with one statement, and nothing for other sources`, {
+    skip: missing(users),
+  }, async () => {
+    await using counters = new AsyncDisposableStack();
+    const further = (origin: string, ...sources: readonly string[]) =>
+      sources.map((source, index) => `${origin} Remote-H${index}=${source}`);
+    const usual = [
+      'https://none.example.com',
+      'https://plain.example.com',
+      'https://claim.example.com',
+      'https://id.example.com',
+    ];
+    const [none = '', plain = '', claim = '', id = ''] = usual;
+    const { janua, count } = await startCounted(
+      counters,
+      { users, sessions: 'SQL' },
+      {
+        ...{ PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: ['127.0.0.1'], FORWARD_AUTH_ORIGINS: usual },
+        FORWARD_AUTH_HEADERS: [
+          ...further(plain, 'address', 'handle', 'name', 'groups', 'groups:staff', 'constant:x'),
+          ...further(claim, 'claim:a', 'claim:b', 'name'),
+          ...further(id, 'id'),
+        ],
+      },
+    );
+    await using _ = janua;
+    const { administration } = janua.services;
+    await administration.addGroup({ name: 'staff', description: '', scopes: [] });
+    await administration.changeGroups(ann.username, { add: ['staff'] });
+    const { bearer } = await janua.logIn();
+    const ask = (origin: string) => janua.get('/auth/verify', { ...forwarded(`${origin}/`), ...bearer }, '127.0.0.1');
+    // The first request makes the id.
+    await ask(id);
+    for (const [origin, expected] of [
+      [none, 1],
+      [plain, 1],
+      [claim, 2],
+      [id, 2],
+    ] as const) {
+      const before = await count();
+      assert.equal((await ask(origin)).statusCode, 200);
+      await setTimeout(aftermath);
+      assert.equal((await count()).sql - before.sql, expected, origin);
+    }
+  });
 
 const ofToken = { janua_clients: 1, janua_sessions: 1, janua_subjects: 1 };
 
